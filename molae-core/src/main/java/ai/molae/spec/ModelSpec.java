@@ -1,0 +1,213 @@
+package ai.molae.spec;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+
+/**
+ * A decoder-only language model: embedding, pre-norm layers {@code h += attention(norm(h)); h += feedForward(norm(h))},
+ * final RMSNorm, head.
+ *
+ * @param vocabSize number of token ids ({@code vocab_size})
+ * @param hiddenSize n
+ * @param attention the attention of every layer
+ * @param feedForwards the feed-forward part of every layer, first layer first ({@code num_hidden_layers} of them)
+ * @param maxPositionEmbeddings longest sequence ({@code max_position_embeddings})
+ * @param rmsNormEps ε of every RMSNorm ({@code rms_norm_eps})
+ * @param tieWordEmbeddings whether the head uses the embedding's weight ({@code tie_word_embeddings})
+ * @param initializerRange standard deviation of a freshly initialised weight ({@code initializer_range})
+ */
+public record ModelSpec(
+        int vocabSize,
+        int hiddenSize,
+        AttentionSpec attention,
+        List<FeedForwardSpec> feedForwards,
+        int maxPositionEmbeddings,
+        double rmsNormEps,
+        boolean tieWordEmbeddings,
+        double initializerRange) {
+
+    /**
+     * Validates the fields.
+     *
+     * @param vocabSize number of token ids
+     * @param hiddenSize n
+     * @param attention the attention of every layer
+     * @param feedForwards the feed-forward part of every layer
+     * @param maxPositionEmbeddings longest sequence
+     * @param rmsNormEps ε of every RMSNorm
+     * @param tieWordEmbeddings whether the head uses the embedding's weight
+     * @param initializerRange standard deviation of a freshly initialised weight
+     * @throws IllegalArgumentException if a field is out of range or a layer's hidden size differs from the model's
+     */
+    public ModelSpec {
+        Objects.requireNonNull(attention, "attention");
+        feedForwards = List.copyOf(feedForwards);
+        Checks.positive("vocabSize", vocabSize);
+        Checks.positive("hiddenSize", hiddenSize);
+        Checks.check(!feedForwards.isEmpty(), "a model needs at least one layer, got none");
+        for (int i = 0; i < feedForwards.size(); i++) {
+            int layerSize = feedForwards.get(i).hiddenSize();
+            Checks.check(
+                    layerSize == hiddenSize, "layer %d has hiddenSize %d, the model has %d", i, layerSize, hiddenSize);
+        }
+        Checks.positive("maxPositionEmbeddings", maxPositionEmbeddings);
+        Checks.finitePositive("rmsNormEps", rmsNormEps);
+        Checks.finitePositive("initializerRange", initializerRange);
+    }
+
+    /**
+     * A builder.
+     *
+     * @return the builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * The number of decoder layers.
+     *
+     * @return {@code num_hidden_layers}
+     */
+    public int numLayers() {
+        return feedForwards.size();
+    }
+
+    /**
+     * The same model with every MoE layer replaced.
+     *
+     * @param change what to make of a MoE layer
+     * @return the changed model
+     */
+    public ModelSpec mapMoe(UnaryOperator<MoeSpec> change) {
+        List<FeedForwardSpec> changed = new ArrayList<>();
+        for (FeedForwardSpec feedForward : feedForwards) {
+            changed.add(feedForward instanceof MoeSpec moe ? change.apply(moe) : feedForward);
+        }
+        return new ModelSpec(
+                vocabSize,
+                hiddenSize,
+                attention,
+                changed,
+                maxPositionEmbeddings,
+                rmsNormEps,
+                tieWordEmbeddings,
+                initializerRange);
+    }
+
+    /** Builds a {@link ModelSpec}; the hidden size is that of the layers. */
+    public static final class Builder {
+        private int vocabSize;
+        private Optional<AttentionSpec> attention = Optional.empty();
+        private final List<FeedForwardSpec> feedForwards = new ArrayList<>();
+        private int maxPositionEmbeddings = 2048;
+        private double rmsNormEps = 1e-6;
+        private boolean tieWordEmbeddings;
+        private double initializerRange = 0.02;
+
+        private Builder() {}
+
+        /**
+         * Sets the number of token ids.
+         *
+         * @param vocabSize {@code vocab_size}
+         * @return this builder
+         */
+        public Builder setVocabSize(int vocabSize) {
+            this.vocabSize = vocabSize;
+            return this;
+        }
+
+        /**
+         * Sets the attention of every layer.
+         *
+         * @param attention the attention
+         * @return this builder
+         */
+        public Builder setAttention(AttentionSpec attention) {
+            this.attention = Optional.of(attention);
+            return this;
+        }
+
+        /**
+         * Appends layers with the given feed-forward part.
+         *
+         * @param count how many
+         * @param feedForward dense or MoE
+         * @return this builder
+         */
+        public Builder addLayers(int count, FeedForwardSpec feedForward) {
+            Checks.positive("number of layers to add", count);
+            feedForwards.addAll(Collections.nCopies(count, feedForward));
+            return this;
+        }
+
+        /**
+         * Sets the longest sequence (default 2048).
+         *
+         * @param maxPositionEmbeddings {@code max_position_embeddings}
+         * @return this builder
+         */
+        public Builder optMaxPositionEmbeddings(int maxPositionEmbeddings) {
+            this.maxPositionEmbeddings = maxPositionEmbeddings;
+            return this;
+        }
+
+        /**
+         * Sets ε of every RMSNorm (default 1e-6).
+         *
+         * @param rmsNormEps {@code rms_norm_eps}
+         * @return this builder
+         */
+        public Builder optRmsNormEps(double rmsNormEps) {
+            this.rmsNormEps = rmsNormEps;
+            return this;
+        }
+
+        /**
+         * Sets whether the head uses the embedding's weight (default false).
+         *
+         * @param tieWordEmbeddings {@code tie_word_embeddings}
+         * @return this builder
+         */
+        public Builder optTieWordEmbeddings(boolean tieWordEmbeddings) {
+            this.tieWordEmbeddings = tieWordEmbeddings;
+            return this;
+        }
+
+        /**
+         * Sets the standard deviation of fresh weights (default 0.02).
+         *
+         * @param initializerRange {@code initializer_range}
+         * @return this builder
+         */
+        public Builder optInitializerRange(double initializerRange) {
+            this.initializerRange = initializerRange;
+            return this;
+        }
+
+        /**
+         * Builds the spec.
+         *
+         * @return the validated spec
+         * @throws IllegalArgumentException if a required field is missing or any field is out of range
+         */
+        public ModelSpec build() {
+            Checks.check(attention.isPresent(), "a model needs an attention; use setAttention");
+            Checks.check(!feedForwards.isEmpty(), "a model needs at least one layer, got none; use addLayers");
+            return new ModelSpec(
+                    vocabSize,
+                    feedForwards.get(0).hiddenSize(),
+                    attention.orElseThrow(),
+                    feedForwards,
+                    maxPositionEmbeddings,
+                    rmsNormEps,
+                    tieWordEmbeddings,
+                    initializerRange);
+        }
+    }
+}
