@@ -1,0 +1,198 @@
+package ai.molae.route;
+
+import ai.molae.spec.ScoreFunction;
+
+/**
+ * What keeps the experts evenly used: auxiliary losses with their derivatives, and the loss-free update of the
+ * correction bias. Every loss is without its coefficient. A batch without tokens has loss 0.
+ *
+ * <p>FAQ: libraries differ by a factor of K. Hugging Face's loss, which is {@link #switchLoss}, is K when balanced;
+ * Megatron-Core's and DeepSeek's are 1, so a Hugging Face coefficient c is a Megatron coefficient c·K.
+ */
+public final class BalanceLoss {
+
+    private BalanceLoss() {}
+
+    /**
+     * The load-balancing loss of Switch Transformer in Hugging Face's form:
+     *
+     * <pre>
+     *   L = N Σ_i f_i P_i     f_i = choices of expert i / T (before capacity, so Σ f = K)
+     *                         P_i = mean over the tokens of the probability of expert i
+     * </pre>
+     *
+     * Balanced experts give K; everything on one expert with certainty gives N (K = 1).
+     *
+     * @param routing the routing of a batch
+     * @return L, at least 0
+     */
+    public static double switchLoss(Routing routing) {
+        if (routing.tokens() == 0) {
+            return 0;
+        }
+        double[] fN = choicesPerToken(routing);
+        double sum = 0;
+        for (double[] probabilitiesN : routing.probabilities()) {
+            for (int i = 0; i < fN.length; i++) {
+                sum += fN[i] * probabilitiesN[i];
+            }
+        }
+        return routing.numExperts() * sum / routing.tokens();
+    }
+
+    /**
+     * The derivative of {@link #switchLoss}; f is a count and has none, gradient flows through P only.
+     *
+     * @param scoreFunction the router's score function, which decides how P follows from the logits
+     * @param logitsTN the logits {@code [T, N]} that were routed
+     * @param routing what the router made of them
+     * @return dL/dl {@code [T, N]}, a new array
+     * @throws IllegalArgumentException if the logits are not of shape {@code [T, N]}
+     */
+    public static double[][] switchLossGradient(ScoreFunction scoreFunction, double[][] logitsTN, Routing routing) {
+        int tokens = routing.tokens();
+        if (logitsTN.length != tokens) {
+            throw new IllegalArgumentException(
+                    "logits has " + logitsTN.length + " rows, the routing has " + tokens + " tokens");
+        }
+        if (tokens == 0) {
+            return new double[0][];
+        }
+        double[] gradProbabilitiesN = choicesPerToken(routing);
+        for (int i = 0; i < gradProbabilitiesN.length; i++) {
+            gradProbabilitiesN[i] *= (double) routing.numExperts() / tokens;
+        }
+        double[][] gradLogitsTN = new double[tokens][];
+        for (int t = 0; t < tokens; t++) {
+            if (logitsTN[t].length != routing.numExperts()) {
+                throw new IllegalArgumentException("logits of token " + t + " has " + logitsTN[t].length
+                        + " values, expected numExperts = " + routing.numExperts());
+            }
+            gradLogitsTN[t] = TopKRouter.probabilitiesBackward(scoreFunction, logitsTN[t], gradProbabilitiesN);
+        }
+        return gradLogitsTN;
+    }
+
+    /** f {@code [N]} of {@link #switchLoss}. */
+    private static double[] choicesPerToken(Routing routing) {
+        long[] countsN = routing.tokensPerExpert();
+        double[] fN = new double[countsN.length];
+        for (int i = 0; i < fN.length; i++) {
+            fN[i] = (double) countsN[i] / routing.tokens();
+        }
+        return fN;
+    }
+
+    /**
+     * The sequence-wise load-balancing loss of DeepSeek-V2: balance inside every sequence, averaged over the sequences,
+     *
+     * <pre>
+     *   L = mean_b Σ_i ( n_bi / (S·K/N) ) P_bi     n_bi = choices of expert i in sequence b (before capacity)
+     *                                              P_bi = mean probability of expert i in sequence b
+     * </pre>
+     *
+     * Balanced experts give 1. With one sequence it is {@link #switchLoss} divided by K.
+     *
+     * @param routing the routing of a batch of whole sequences, one after the other
+     * @param sequenceLength S
+     * @return L, at least 0
+     * @throws IllegalArgumentException if S is not positive or does not divide T
+     */
+    public static double sequenceLoss(Routing routing, int sequenceLength) {
+        int tokens = routing.tokens();
+        if (sequenceLength < 1 || tokens % sequenceLength != 0) {
+            throw new IllegalArgumentException(
+                    "sequenceLength must be positive and divide the " + tokens + " tokens, got " + sequenceLength);
+        }
+        if (tokens == 0) {
+            return 0;
+        }
+        double balanced = (double) sequenceLength * routing.experts()[0].length / routing.numExperts();
+        double sum = 0;
+        for (int from = 0; from < tokens; from += sequenceLength) {
+            long[] countsN = routing.tokensPerExpert(from, from + sequenceLength);
+            for (int t = from; t < from + sequenceLength; t++) {
+                for (int i = 0; i < countsN.length; i++) {
+                    sum += countsN[i] / balanced * routing.probabilities()[t][i];
+                }
+            }
+        }
+        return sum / tokens;
+    }
+
+    /**
+     * The router z-loss, which keeps logits small: {@code mean over the tokens of logsumexp(l)²} (Zoph et al., arXiv
+     * 2202.08906).
+     *
+     * @param logitsTN l {@code [T, N]}
+     * @return the loss, at least 0
+     */
+    public static double zLoss(double[][] logitsTN) {
+        double sum = 0;
+        for (double[] logitsN : logitsTN) {
+            double z = Scores.logSumExp(logitsN);
+            sum += z * z;
+        }
+        return logitsTN.length == 0 ? 0 : sum / logitsTN.length;
+    }
+
+    /**
+     * The derivative of {@link #zLoss}: {@code 2 logsumexp(l) softmax(l) / T}.
+     *
+     * @param logitsTN l {@code [T, N]}
+     * @return dL/dl {@code [T, N]}, a new array
+     */
+    public static double[][] zLossGradient(double[][] logitsTN) {
+        double[][] gradLogitsTN = new double[logitsTN.length][];
+        for (int t = 0; t < logitsTN.length; t++) {
+            double factor = 2 * Scores.logSumExp(logitsTN[t]) / logitsTN.length;
+            gradLogitsTN[t] = Scores.softmax(logitsTN[t]);
+            for (int i = 0; i < gradLogitsTN[t].length; i++) {
+                gradLogitsTN[t][i] *= factor;
+            }
+        }
+        return gradLogitsTN;
+    }
+
+    /**
+     * DeepSeek-V3's balancing without a loss, once after every optimiser step: experts with less than the mean load
+     * become likelier.
+     *
+     * <pre>
+     *   Δ_i = γ sign(mean(load) − load_i)
+     *   b_i = b_i + Δ_i                       or  b_i + Δ_i − mean(Δ)  so that the bias does not drift
+     * </pre>
+     *
+     * @param bias b {@code [N]}; not changed
+     * @param load {@code [N]} tokens of every expert since the last update, over all micro-batches and ranks, without
+     *     padding
+     * @param gamma γ, the step; DeepSeek-V3 uses 0.001
+     * @param removeMean whether the mean of Δ is subtracted
+     * @return the new bias, a new array
+     * @throws IllegalArgumentException if the lengths differ or γ is negative or not finite
+     */
+    public static double[] biasUpdate(double[] bias, long[] load, double gamma, boolean removeMean) {
+        if (bias.length != load.length) {
+            throw new IllegalArgumentException("the bias has " + bias.length + " experts, the load " + load.length);
+        }
+        if (!Double.isFinite(gamma) || gamma < 0) {
+            throw new IllegalArgumentException("gamma must be finite and at least 0, got " + gamma);
+        }
+        long total = 0;
+        for (long tokens : load) {
+            total += tokens;
+        }
+        double[] delta = new double[bias.length];
+        double meanDelta = 0;
+        for (int i = 0; i < delta.length; i++) {
+            // total − N·load_i has the sign of mean − load_i and no rounding
+            delta[i] = gamma * Long.signum(total - load.length * load[i]);
+            meanDelta += delta[i] / delta.length;
+        }
+        double[] updated = bias.clone();
+        for (int i = 0; i < updated.length; i++) {
+            updated[i] += removeMean ? delta[i] - meanDelta : delta[i];
+        }
+        return updated;
+    }
+}
