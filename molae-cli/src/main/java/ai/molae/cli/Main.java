@@ -1,0 +1,88 @@
+package ai.molae.cli;
+
+import ai.molae.cli.quickstart.QuickstartCommand;
+import picocli.AutoComplete;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/**
+ * The {@code molae} command. Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
+ */
+@Command(
+        name = "molae",
+        description = "Mixture-of-Experts and MoLAE layers for Java: try them, plan their cost.",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        subcommands = {QuickstartCommand.class, PlanCommand.class, AutoComplete.GenerateCompletion.class},
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:done",
+            "1:failed while working",
+            "2:wrong usage or input",
+            "130:interrupted; what was done so far is written"
+        })
+public final class Main implements Runnable {
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
+
+    @Option(names = "--stacktrace", scope = ScopeType.INHERIT, description = "Print the stack trace of an error.")
+    private boolean stackTrace;
+
+    /** Made by picocli. */
+    Main() {}
+
+    /**
+     * Runs the command and exits.
+     *
+     * @param args the command line
+     */
+    public static void main(String[] args) {
+        System.exit(commandLine().execute(args));
+    }
+
+    /**
+     * The command line with its error handling.
+     *
+     * @return the command, ready to execute
+     */
+    static CommandLine commandLine() {
+        Main main = new Main();
+        CommandLine commandLine = new CommandLine(main);
+        commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+        commandLine.setExecutionExceptionHandler((exception, command, result) -> main.failed(exception, command));
+        return commandLine;
+    }
+
+    /** Input that a check refused is the user's to mend (2); everything else is a failure of the work (1). */
+    private int failed(Exception exception, CommandLine command) {
+        String message = exception.getMessage();
+        command.getErr().println("molae: " + (message == null ? exception.toString() : message));
+        if (stackTrace) {
+            exception.printStackTrace(command.getErr());
+        }
+        return exception instanceof IllegalArgumentException
+                ? CommandLine.ExitCode.USAGE
+                : CommandLine.ExitCode.SOFTWARE;
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "which command? See the list below.");
+    }
+
+    /** The version in the jar's manifest. */
+    static final class Version implements CommandLine.IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = Main.class.getPackage().getImplementationVersion();
+            return new String[] {"molae " + (version == null ? "(not packaged)" : version)};
+        }
+    }
+}

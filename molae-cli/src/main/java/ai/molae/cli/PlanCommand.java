@@ -1,0 +1,262 @@
+package ai.molae.cli;
+
+import ai.molae.cli.plan.AtomicFile;
+import ai.molae.cli.plan.Comparison;
+import ai.molae.cli.plan.Plan;
+import ai.molae.cli.plan.PlanFormat;
+import ai.molae.cli.plan.Precision;
+import ai.molae.cli.plan.Settings;
+import ai.molae.cost.Roofline;
+import ai.molae.spec.ModelPresets;
+import ai.molae.spec.MoeSpec;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.Iterator;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code molae plan}: what a standard MoE costs, and what the MoLAE of the same shape costs, before either is built. */
+@Command(
+        name = "plan",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        sortOptions = false,
+        description = {
+            "Count parameters, FLOPs, bytes and traffic of a standard MoE and of the MoLAE of the same shape.",
+            "Without a preset and a shape: a table over all presets."
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  molae plan",
+            "  molae plan --preset Qwen3-30B-A3B --latent 768 --tied",
+            "  molae plan --preset DeepSeek-V3 --format csv --out plan.csv",
+            "  molae plan --hidden 2048 --intermediate 768 --experts 128 --top-k 8"
+        })
+final class PlanCommand implements Callable<Integer> {
+
+    private static final long DEFAULT_CONTEXT = 2048;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
+
+    @Option(
+            names = "--preset",
+            paramLabel = "NAME",
+            completionCandidates = PresetNames.class,
+            description = "A published model: ${COMPLETION-CANDIDATES}.")
+    private @Nullable String preset;
+
+    @ArgGroup(validate = false, heading = "%nInstead of a preset, equal layers of this shape:%n", order = 1)
+    private ShapeOptions shape = new ShapeOptions();
+
+    @ArgGroup(
+            validate = false,
+            heading = "%nHow MoLAE factors the experts (a preset that is MoLAE itself keeps what is not given):%n",
+            order = 2)
+    private LatentOptions latent = new LatentOptions();
+
+    @ArgGroup(validate = false, heading = "%nWhat is counted:%n", order = 3)
+    private SettingOptions settings = new SettingOptions();
+
+    @ArgGroup(validate = false, heading = "%nOutput:%n", order = 4)
+    private OutputOptions output = new OutputOptions();
+
+    /** Made by picocli. */
+    PlanCommand() {}
+
+    /** What is counted. */
+    static final class SettingOptions {
+        @Option(
+                names = "--precision",
+                defaultValue = "bf16",
+                description = "Number format of bytes: float32, bf16 or int8 (default: ${DEFAULT-VALUE}).")
+        private Precision precision = Precision.BF16;
+
+        @Option(
+                names = "--tokens",
+                paramLabel = "T",
+                defaultValue = "2048",
+                description = "Tokens of a training batch (default: ${DEFAULT-VALUE}).")
+        private long tokens;
+
+        @Option(
+                names = "--context",
+                paramLabel = "C",
+                description = "Positions a token attends, of a preset (default: " + DEFAULT_CONTEXT + ").")
+        private @Nullable Long context;
+
+        @Option(
+                names = "--batch",
+                paramLabel = "B",
+                defaultValue = "1",
+                description = "Sequences decoded together (default: ${DEFAULT-VALUE}).")
+        private long batch;
+
+        @Option(
+                names = "--peak-gflops",
+                paramLabel = "GFLOP/s",
+                description = "Measured peak of your machine; with --bandwidth-gbs adds the least times.")
+        private @Nullable Double peakGflops;
+
+        @Option(names = "--bandwidth-gbs", paramLabel = "GB/s", description = "Measured memory bandwidth.")
+        private @Nullable Double bandwidthGbs;
+
+        @Option(names = "--scaling-law", description = "Predict the loss of a preset; needs --train-tokens.")
+        private boolean scalingLaw;
+
+        @Option(names = "--train-tokens", paramLabel = "D", description = "Training tokens, such as 3e11.")
+        private @Nullable Double trainTokens;
+    }
+
+    /** Where it goes. */
+    static final class OutputOptions {
+        @Option(
+                names = "--format",
+                defaultValue = "text",
+                description = "text, csv or json; csv and json have all digits (default: ${DEFAULT-VALUE}).")
+        private PlanFormat format = PlanFormat.TEXT;
+
+        @Option(names = "--out", paramLabel = "FILE", description = "Write to a file instead of standard output.")
+        private @Nullable Path out;
+    }
+
+    /** The names that {@code --preset} takes. */
+    static final class PresetNames implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return ModelPresets.names().iterator();
+        }
+    }
+
+    @Override
+    public Integer call() {
+        Plan plan;
+        try {
+            plan = plan();
+        } catch (ArithmeticException e) {
+            throw new IllegalArgumentException(
+                    "a count exceeds 2^63 - 1 = 9,223,372,036,854,775,807; choose smaller sizes");
+        }
+        write(plan);
+        return 0;
+    }
+
+    private Plan plan() {
+        boolean shaped = !shape.given().isEmpty();
+        if (preset != null && shaped) {
+            throw new IllegalArgumentException("--preset " + preset + " has its own shape, which "
+                    + String.join(", ", shape.given()) + " would contradict; leave one of both away");
+        }
+        if (shaped) {
+            refuseModelOptions();
+            MoeSpec moe = shape.layer();
+            return Plan.of(Comparison.ofLayers(moe, latent.factor(moe), shape.layers()), settings());
+        }
+        if (preset != null) {
+            return Plan.of(comparison(preset), settings());
+        }
+        if (settings.scalingLaw || settings.peakGflops != null || settings.bandwidthGbs != null) {
+            throw new IllegalArgumentException(
+                    "the table over all presets has neither losses nor times; name one --preset");
+        }
+        return Plan.overview(ModelPresets.names().stream().map(this::comparison).toList(), settings());
+    }
+
+    private void refuseModelOptions() {
+        if (settings.context != null) {
+            throw new IllegalArgumentException(
+                    "--context is the attention's, and layers given by their shape have none; "
+                            + "leave it away, or name a --preset");
+        }
+        if (settings.scalingLaw) {
+            throw new IllegalArgumentException("--scaling-law predicts the loss of a whole model; name a --preset");
+        }
+    }
+
+    private Comparison comparison(String name) {
+        try {
+            String asListed = ModelPresets.names().stream()
+                    .filter(name::equalsIgnoreCase)
+                    .findFirst()
+                    .orElse(name);
+            return Comparison.ofModel(asListed, ModelPresets.get(name), latent::factor);
+        } catch (InputException e) {
+            throw new IllegalArgumentException(name + ": " + e.getMessage());
+        }
+    }
+
+    private Settings settings() {
+        return new Settings(
+                settings.precision,
+                Ranges.positive("--tokens", settings.tokens),
+                settings.context == null ? DEFAULT_CONTEXT : Ranges.positive("--context", settings.context),
+                Ranges.positive("--batch", settings.batch),
+                machine(),
+                trainTokens());
+    }
+
+    private Optional<Roofline> machine() {
+        Double peak = settings.peakGflops;
+        Double bandwidth = settings.bandwidthGbs;
+        if (peak == null && bandwidth == null) {
+            return Optional.empty();
+        }
+        if (peak == null || bandwidth == null) {
+            throw new IllegalArgumentException(
+                    "a time needs both ceilings; add " + (peak == null ? "--peak-gflops" : "--bandwidth-gbs"));
+        }
+        return Optional.of(new Roofline(
+                Ranges.finitePositive("--peak-gflops", peak) * 1e9,
+                Ranges.finitePositive("--bandwidth-gbs", bandwidth) * 1e9));
+    }
+
+    private Optional<Double> trainTokens() {
+        Double tokens = settings.trainTokens;
+        if (settings.scalingLaw && tokens == null) {
+            throw new IllegalArgumentException(
+                    "--scaling-law needs the length of the training; add --train-tokens, such as 3e11");
+        }
+        if (!settings.scalingLaw && tokens != null) {
+            throw new IllegalArgumentException(
+                    "--train-tokens is used by --scaling-law only; add that, or leave it away");
+        }
+        return Optional.ofNullable(tokens).map(given -> Ranges.finitePositive("--train-tokens", given));
+    }
+
+    private void write(Plan plan) {
+        PrintWriter standard = spec.commandLine().getOut();
+        PrintWriter error = spec.commandLine().getErr();
+        String text = output.format.write(plan);
+        Path out = output.out;
+        if (out == null) {
+            standard.print(text);
+            standard.flush();
+            // Neither throws: a full disk must not pass for a written plan. System.out keeps what picocli's writer
+            // hides.
+            if (standard.checkError() || System.out.checkError()) {
+                throw new UncheckedIOException(
+                        "cannot write to standard output; is the disk full?", new IOException("output error"));
+            }
+        } else {
+            try {
+                AtomicFile.write(out, text);
+            } catch (IOException | IllegalArgumentException e) {
+                throw new IllegalArgumentException("cannot write " + out + ": " + e.getMessage());
+            }
+        }
+        if (!output.format.hasNotes()) {
+            // Data stays data: the sentences must not end up in the file.
+            plan.notes().forEach(error::println);
+            error.flush();
+        }
+    }
+}

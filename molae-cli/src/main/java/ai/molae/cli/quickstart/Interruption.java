@@ -1,0 +1,60 @@
+package ai.molae.cli.quickstart;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Ctrl-C (or a plain kill) while work is going on: asks the work to stop and keeps the JVM alive until what was done is written.
+ */
+final class Interruption implements AutoCloseable {
+
+    private static final long GRACE_SECONDS = 60;
+
+    private final CountDownLatch finished = new CountDownLatch(1);
+    private final Thread hook = new Thread(this::interrupt, "molae-interrupt");
+    private volatile boolean happened;
+    private volatile Runnable stop = () -> {};
+
+    Interruption() {
+        Runtime.getRuntime().addShutdownHook(hook);
+    }
+
+    /** Sets what to call on an interruption; called at once if it has already happened. */
+    void onInterrupt(Runnable action) {
+        stop = action;
+        if (happened) {
+            action.run();
+        }
+    }
+
+    boolean happened() {
+        return happened;
+    }
+
+    /** What the hook does. */
+    void interrupt() {
+        happened = true;
+        stop.run();
+        try {
+            if (!finished.await(GRACE_SECONDS, TimeUnit.SECONDS)) {
+                System.err.println("molae: not finished " + GRACE_SECONDS + " s after the interrupt; giving up");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The work is done and written. */
+    @Override
+    public void close() {
+        finished.countDown();
+        if (!happened) {
+            try {
+                Runtime.getRuntime().removeShutdownHook(hook);
+            } catch (IllegalStateException e) {
+                // The JVM began to shut down just now; the hook finds the work finished.
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+package ai.molae.cli.quickstart;
+
+import ai.molae.djl.data.ByteTokenizer;
+import ai.molae.djl.data.TextCorpus;
+import ai.molae.djl.data.Tokenizer;
+import ai.molae.djl.torch.Precision;
+import ai.molae.djl.train.LearningRateSchedule;
+import ai.molae.djl.train.TrainingConfig;
+import ai.molae.spec.ExpertOperator;
+import ai.molae.spec.LatentSpec;
+import ai.molae.spec.ModelSpec;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Trains a standard MoE and a MoLAE language model on the same text and reports what each cost and learned. */
+@Command(
+        name = "quickstart",
+        description = {
+            "Trains two small language models on real text that differ only in their experts, standard MoE and MoLAE, with the "
+                    + "same seed, data order and steps; prints one table and writes a report folder.",
+            "Ctrl-C ends training early and writes what there is."
+        },
+        mixinStandardHelpOptions = true,
+        showDefaultValues = true)
+public final class QuickstartCommand implements Callable<Integer> {
+
+    private static final double VALIDATION_SHARE = 0.05;
+    private static final int EVALUATIONS = 10;
+    private static final int EVALUATION_TOKENS = 32_768;
+    private static final int PROMPT_TOKENS = 64;
+    private static final int MAX_POSITIONS = 1024;
+    private static final int INTERRUPTED = 130;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec command;
+
+    @Option(
+            names = "--text",
+            paramLabel = "FILE|DIR",
+            description = "Text to train on: files, folders (every file below), jar or zip archives. "
+                    + "Default: the Java source of Guava and Apache Commons Lang and Collections.")
+    private List<Path> text = new ArrayList<>();
+
+    @Option(names = "--preset", description = "Model size: ${COMPLETION-CANDIDATES}.")
+    private QuickstartPreset preset = QuickstartPreset.SMALL;
+
+    @Option(names = "--steps", description = "Optimizer steps per model. Default: the preset's.", paramLabel = "N")
+    private @Nullable Integer steps;
+
+    @Option(names = "--batch", description = "Windows per step. Default: the preset's.", paramLabel = "N")
+    private @Nullable Integer batch;
+
+    @Option(names = "--sequence", description = "Tokens per window. Default: the preset's.", paramLabel = "N")
+    private @Nullable Integer sequence;
+
+    @Option(names = "--lr", description = "Peak learning rate. Default: the preset's.", paramLabel = "LR")
+    private @Nullable Double learningRate;
+
+    @Option(names = "--latent", description = "MoLAE's latent size r. Default: the expert width m.", paramLabel = "R")
+    private @Nullable Integer latent;
+
+    @Option(
+            names = "--group-size",
+            description = "Experts that share a projection. Default: all of a layer.",
+            paramLabel = "K")
+    private @Nullable Integer groupSize;
+
+    @Option(
+            names = "--factored",
+            split = ",",
+            description = "Factored operators: ${COMPLETION-CANDIDATES}. Default: all.",
+            paramLabel = "OP")
+    private List<ExpertOperator> factored = Arrays.asList(ExpertOperator.values());
+
+    @Option(names = "--tied", description = "Let gate and up share one projection.")
+    private boolean tied;
+
+    @Option(names = "--precision", description = "Arithmetic of the products: ${COMPLETION-CANDIDATES}.")
+    private Precision precision = Precision.FLOAT32;
+
+    @Option(names = "--seed", description = "Seed of weights, data order and sampling.")
+    private long seed = 1;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            description = "Report folder; must not exist yet or be empty. Default: molae-report-<date and time>.")
+    private @Nullable Path out;
+
+    /** Made by picocli. */
+    public QuickstartCommand() {}
+
+    @Override
+    public Integer call() throws IOException {
+        PrintWriter console = command.commandLine().getOut();
+        ModelSpec moe = preset.moeModel(ByteTokenizer.VOCAB_SIZE, MAX_POSITIONS);
+        ModelSpec molae = moe.mapMoe(layer -> layer.withLatent(latentSpec()));
+        int sequenceLength = positive("--sequence", sequence, preset.sequenceLength);
+        if (sequenceLength > MAX_POSITIONS) {
+            throw new IllegalArgumentException("--sequence is at most " + MAX_POSITIONS + ", got " + sequenceLength);
+        }
+        TrainingConfig config = trainingConfig(sequenceLength);
+
+        Tokenizer tokenizer = new ByteTokenizer();
+        TextCorpus corpus = corpus();
+        TextCorpus.Split split = corpus.split(tokenizer, VALIDATION_SHARE, seed);
+        checkLength("training", split.train(), sequenceLength);
+        checkLength("validation", split.validation(), sequenceLength);
+        int[] prompt = prompt(split.validation());
+
+        try (ReportFolder folder = new ReportFolder(reportFolder());
+                Interruption interruption = new Interruption()) {
+            Map<String, Object> settings = settings(config, sequenceLength, corpus, split, tokenizer, prompt);
+            double unigram = UnigramEntropy.nats(split.train(), split.validation(), tokenizer.vocabSize());
+            console.printf(
+                    Locale.ROOT,
+                    "Text: %,d documents, %,d training and %,d validation tokens; unigram entropy %.4f nats per token.%n",
+                    corpus.documents().size(),
+                    split.train().length,
+                    split.validation().length,
+                    unigram);
+            console.flush();
+
+            ModelRun run = new ModelRun(config, split, sequenceLength, precision, seed, tokenizer, prompt);
+            List<ModelRun.Result> results = new ArrayList<>();
+            results.add(train(run, "MoE", moe, config, interruption));
+            if (!interruption.happened()) {
+                results.add(train(run, "MoLAE", molae, config, interruption));
+            }
+            List<Comparison> comparison = results.size() < 2
+                    ? List.of()
+                    : List.of(new Comparison(results.get(0), results.get(1), sequenceLength, 1));
+            new Report(settings, comparison, results, unigram).write(folder);
+            Path written = folder.publish();
+            print(console, comparison, results, unigram, tokenizer.decode(prompt));
+            console.println("Report: " + written.resolve("report.md"));
+            console.flush();
+            return interruption.happened() ? INTERRUPTED : 0;
+        }
+    }
+
+    private ModelRun.Result train(
+            ModelRun run, String name, ModelSpec spec, TrainingConfig config, Interruption interruption) {
+        boolean terminal = System.console() != null;
+        try (Progress progress =
+                new Progress(name, config.steps(), command.commandLine().getErr(), terminal)) {
+            return run.run(name, spec, interruption, progress);
+        }
+    }
+
+    private static void print(
+            PrintWriter console,
+            List<Comparison> comparison,
+            List<ModelRun.Result> results,
+            double unigram,
+            String prompt) {
+        console.println();
+        for (Comparison table : comparison) {
+            console.println(table.text());
+            console.println(table.conclusion());
+            console.printf(Locale.ROOT, "Unigram entropy of the validation text: %.4f nats per token.%n", unigram);
+        }
+        for (ModelRun.Result result : results) {
+            if (result.sample().isEmpty()) {
+                console.printf(
+                        "%s stopped after %d steps, validation loss %.4f.%n",
+                        result.name(), result.stepsDone(), result.validationLoss());
+            } else {
+                console.printf("%n--- %s continues ---%n%s[>]%s%n", result.name(), prompt, result.sample());
+            }
+        }
+        console.println();
+    }
+
+    private LatentSpec latentSpec() {
+        return LatentSpec.builder()
+                .setLatentSize(positive("--latent", latent, preset.intermediateSize))
+                .setGroupSize(positive("--group-size", groupSize, preset.numExperts))
+                .optFactored(factored.toArray(ExpertOperator[]::new))
+                .optTiedGateUp(tied)
+                .build();
+    }
+
+    private TrainingConfig trainingConfig(int sequenceLength) {
+        int count = positive("--steps", steps, preset.steps);
+        int batchSize = positive("--batch", batch, preset.batchSize);
+        double peak = Optional.ofNullable(learningRate).orElse(preset.learningRate);
+        if (!(peak > 0 && Double.isFinite(peak))) {
+            throw new IllegalArgumentException("--lr must be positive, got " + peak);
+        }
+        return TrainingConfig.builder()
+                .setSteps(count)
+                .setBatchSize(batchSize)
+                .optSchedule(LearningRateSchedule.warmupCosine(peak, peak / 10, Math.min(20, count / 10), count))
+                .optEvaluation(
+                        Math.max(1, count / EVALUATIONS), Math.max(1, EVALUATION_TOKENS / (batchSize * sequenceLength)))
+                .build();
+    }
+
+    private static int positive(String flag, @Nullable Integer given, int preset) {
+        int value = Optional.ofNullable(given).orElse(preset);
+        if (value < 1) {
+            throw new IllegalArgumentException(flag + " must be positive, got " + value);
+        }
+        return value;
+    }
+
+    private TextCorpus corpus() throws IOException {
+        if (text.isEmpty()) {
+            return SampleText.read();
+        }
+        TextCorpus corpus = new TextCorpus(List.of(), 0);
+        for (Path path : text) {
+            try {
+                corpus = corpus.plus(TextCorpus.read(path, name -> true));
+            } catch (NoSuchFileException e) {
+                throw new IllegalArgumentException("--text " + path + " does not exist");
+            }
+        }
+        if (corpus.documents().stream().allMatch(String::isEmpty)) {
+            throw new IllegalArgumentException(
+                    "--text " + text + " has no text: " + corpus.documents().size() + " empty files, "
+                            + corpus.skipped() + " files that are not UTF-8 text");
+        }
+        return corpus;
+    }
+
+    private static void checkLength(String part, int[] tokens, int sequenceLength) {
+        if (tokens.length <= sequenceLength) {
+            throw new IllegalArgumentException("the text is too short: its " + part + " part has " + tokens.length
+                    + " tokens, one window needs " + (sequenceLength + 1)
+                    + "; give more text or a smaller --sequence");
+        }
+    }
+
+    /** Validation tokens from the middle on, moved to the next line start so that the prompt begins where a line does. */
+    private static int[] prompt(int[] validation) {
+        int start = validation.length / 2;
+        int latest = Math.max(0, validation.length - PROMPT_TOKENS);
+        while (start < latest && validation[start] != '\n') {
+            start++;
+        }
+        start = Math.min(start, latest);
+        return Arrays.copyOfRange(validation, start, Math.min(validation.length, start + PROMPT_TOKENS));
+    }
+
+    private Path reportFolder() {
+        return out != null
+                ? out
+                : Path.of("molae-report-"
+                        + LocalDateTime.now().format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss", Locale.ROOT)));
+    }
+
+    private Map<String, Object> settings(
+            TrainingConfig config,
+            int sequenceLength,
+            TextCorpus corpus,
+            TextCorpus.Split split,
+            Tokenizer tokenizer,
+            int[] prompt) {
+        Map<String, Object> settings = new LinkedHashMap<>();
+        settings.put(
+                "command",
+                "molae quickstart "
+                        + String.join(
+                                " ", command.commandLine().getParseResult().originalArgs()));
+        settings.put("preset", preset);
+        settings.put("precision", precision);
+        settings.put("seed", seed);
+        settings.put("steps", config.steps());
+        settings.put("batch", config.batchSize());
+        settings.put("sequence", sequenceLength);
+        settings.put("peak_learning_rate", Optional.ofNullable(learningRate).orElse(preset.learningRate));
+        settings.put("latent", latentSpec());
+        settings.put("documents", corpus.documents().size());
+        settings.put("skipped_files", corpus.skipped());
+        settings.put(
+                "text_bytes",
+                corpus.documents().stream()
+                        .mapToLong(d -> d.getBytes(StandardCharsets.UTF_8).length)
+                        .sum());
+        settings.put("training_tokens", split.train().length);
+        settings.put("validation_tokens", split.validation().length);
+        settings.put("prompt", tokenizer.decode(prompt));
+        settings.putAll(Environment.facts());
+        return settings;
+    }
+}

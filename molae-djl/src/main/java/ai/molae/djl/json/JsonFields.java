@@ -1,0 +1,236 @@
+package ai.molae.djl.json;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonPrimitive;
+import com.google.gson.Strictness;
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.JsonToken;
+import com.google.gson.stream.MalformedJsonException;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.StringReader;
+import java.io.UncheckedIOException;
+import java.math.BigDecimal;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Supplier;
+
+/**
+ * A JSON object read strictly: every fault is an {@link IllegalArgumentException} that names the key with its path, the value and what was
+ * expected, and {@link #build} refuses keys that nobody asked for.
+ */
+final class JsonFields {
+
+    private final String path;
+    private final JsonObject object;
+    private final Set<String> read = new TreeSet<>();
+
+    private JsonFields(String path, JsonObject object) {
+        this.path = path;
+        this.object = object;
+    }
+
+    /** Parses a text that is one object. */
+    static JsonFields parse(String text) {
+        try (JsonReader reader = new JsonReader(new StringReader(text))) {
+            reader.setStrictness(Strictness.STRICT);
+            JsonElement root = element(reader, "");
+            if (reader.peek() != JsonToken.END_DOCUMENT) {
+                throw new IllegalArgumentException("text after the end of the JSON object");
+            }
+            return new JsonFields("", asObject("the text", root));
+        } catch (MalformedJsonException | EOFException e) {
+            throw new IllegalArgumentException("not JSON: " + e.getMessage(), e);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // a string cannot fail to be read
+        }
+    }
+
+    /** Gson's own tree reader takes the last of two equal keys. */
+    private static JsonElement element(JsonReader reader, String path) throws IOException {
+        switch (reader.peek()) {
+            case BEGIN_OBJECT -> {
+                JsonObject object = new JsonObject();
+                reader.beginObject();
+                while (reader.hasNext()) {
+                    String key = reader.nextName();
+                    if (object.has(key)) {
+                        throw new IllegalArgumentException("key " + path + key + " stands there twice");
+                    }
+                    object.add(key, element(reader, path + key + "."));
+                }
+                reader.endObject();
+                return object;
+            }
+            case BEGIN_ARRAY -> {
+                JsonArray array = new JsonArray();
+                reader.beginArray();
+                while (reader.hasNext()) {
+                    array.add(element(reader, path));
+                }
+                reader.endArray();
+                return array;
+            }
+            case STRING -> {
+                return new JsonPrimitive(reader.nextString());
+            }
+            case NUMBER -> {
+                return new JsonPrimitive(new BigDecimal(reader.nextString()));
+            }
+            case BOOLEAN -> {
+                return new JsonPrimitive(reader.nextBoolean());
+            }
+            default -> throw new IllegalArgumentException("null or nothing at " + reader.getPath());
+        }
+    }
+
+    boolean has(String key) {
+        return object.has(key);
+    }
+
+    int integer(String key) {
+        return asInt(path + key, value(key));
+    }
+
+    double number(String key) {
+        JsonElement value = value(key);
+        check(isNumber(value), path + key, "a number", value);
+        double number = value.getAsDouble();
+        check(Double.isFinite(number), path + key, "a number in the range of double", value);
+        return number;
+    }
+
+    boolean bool(String key) {
+        JsonElement value = value(key);
+        check(value.isJsonPrimitive() && value.getAsJsonPrimitive().isBoolean(), path + key, "true or false", value);
+        return value.getAsBoolean();
+    }
+
+    /** The constant of this name; {@code names} has one for each. */
+    <E> E constant(String key, Map<String, E> names) {
+        JsonElement value = value(key);
+        E constant = isString(value) ? names.get(value.getAsString()) : null;
+        if (constant == null) {
+            throw wrong(path + key, "one of " + new TreeMap<>(names).keySet(), value);
+        }
+        return constant;
+    }
+
+    /** Whether the value is this word. */
+    boolean is(String key, String word) {
+        JsonElement value = value(key);
+        return isString(value) && value.getAsString().equals(word);
+    }
+
+    JsonFields object(String key) {
+        return new JsonFields(path + key + ".", asObject(path + key, value(key)));
+    }
+
+    Optional<JsonFields> optionalObject(String key) {
+        return has(key) ? Optional.of(object(key)) : Optional.empty();
+    }
+
+    List<Integer> integers(String key) {
+        List<Integer> list = new ArrayList<>();
+        for (JsonElement element : array(key)) {
+            list.add(asInt(path + key + "[" + list.size() + "]", element));
+        }
+        return list;
+    }
+
+    List<JsonFields> objects(String key) {
+        List<JsonFields> list = new ArrayList<>();
+        for (JsonElement element : array(key)) {
+            String at = path + key + "[" + list.size() + "]";
+            list.add(new JsonFields(at + ".", asObject(at, element)));
+        }
+        return list;
+    }
+
+    /** Refuses unread keys, then builds; what the builder finds wrong is told with the path. */
+    <T> T build(Supplier<T> builder) {
+        T built;
+        try {
+            built = builder.get();
+        } catch (IllegalArgumentException e) {
+            if (e instanceof JsonException || path.isEmpty()) {
+                throw e;
+            }
+            throw new JsonException("in " + path.substring(0, path.length() - 1) + ": " + e.getMessage(), e);
+        }
+        Set<String> unknown = new TreeSet<>(object.keySet());
+        unknown.removeAll(read);
+        for (String key : unknown) {
+            throw new JsonException(
+                    "unknown key " + path + key + " = " + object.get(key) + "; known here are " + read, null);
+        }
+        return built;
+    }
+
+    JsonException unexpected(String key, String expected) {
+        return wrong(path + key, expected, value(key));
+    }
+
+    private JsonElement value(String key) {
+        read.add(key);
+        JsonElement value = object.get(key);
+        if (value == null) {
+            throw new JsonException("missing key " + path + key + "; there are " + object.keySet(), null);
+        }
+        return value;
+    }
+
+    private JsonArray array(String key) {
+        JsonElement value = value(key);
+        check(value.isJsonArray(), path + key, "a list", value);
+        return value.getAsJsonArray();
+    }
+
+    private static int asInt(String at, JsonElement value) {
+        check(isNumber(value), at, "an integer", value);
+        try {
+            return value.getAsBigDecimal().intValueExact();
+        } catch (ArithmeticException e) {
+            throw wrong(at, "an integer of 32 bits", value);
+        }
+    }
+
+    private static JsonObject asObject(String at, JsonElement value) {
+        check(value.isJsonObject(), at, "an object", value);
+        return value.getAsJsonObject();
+    }
+
+    private static boolean isNumber(JsonElement value) {
+        return value.isJsonPrimitive() && value.getAsJsonPrimitive().isNumber();
+    }
+
+    private static boolean isString(JsonElement value) {
+        return value.isJsonPrimitive() && value.getAsJsonPrimitive().isString();
+    }
+
+    private static void check(boolean condition, String at, String expected, JsonElement value) {
+        if (!condition) {
+            throw wrong(at, expected, value);
+        }
+    }
+
+    private static JsonException wrong(String at, String expected, JsonElement value) {
+        return new JsonException(at + " must be " + expected + ", got " + value, null);
+    }
+
+    /** A fault whose message already says where. */
+    static final class JsonException extends IllegalArgumentException {
+        private static final long serialVersionUID = 1L;
+
+        JsonException(String message, @org.jspecify.annotations.Nullable Throwable cause) {
+            super(message, cause);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+package ai.molae.djl.lm;
+
+import ai.djl.MalformedModelException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.Precision;
+import ai.molae.spec.ModelSpec;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A decoder-only language model as an ordinary DJL Block:
+ *
+ * <pre>
+ *   h = embed_tokens[tokens];   h = layer(h) for every {@link DecoderLayer};   logits = W_head norm(h)
+ * </pre>
+ *
+ * <table>
+ * <caption>Arrays</caption>
+ * <tr><th>input</th><td>tokens</td><td>{@code [B, S]} int64 or int32</td></tr>
+ * <tr><th rowspan="3">output</th><td>logits</td><td>{@code [B, S, V]} float32; those at position s are for the token at s + 1</td></tr>
+ * <tr><td>aux</td><td>{@code []} float32, in training only: the sum of the layers' auxiliary losses, zero without MoE layers</td></tr>
+ * <tr><td>load ...</td><td>{@code [N]} int64, in training only, one per MoE layer: tokens that chose each expert</td></tr>
+ * </table>
+ *
+ * <p>Inference returns {@code NDList(logits)}, training {@code NDList(logits, aux, load of the first MoE layer, ...)};
+ * {@link CausalLmLoss} is the loss of it. Results belong to the manager of the tokens. The block keeps no state of a call: any number of
+ * threads may infer at once.
+ *
+ * <p>Parameters, by their path: {@code embed_tokens [V, n]} and, unless tied to it, {@code lm_head [V, n]}; per layer
+ * {@code 01layers_01input_layernorm_weight}, {@code 01layers_02self_attn_q_proj}, ..., {@code 01layers_04mlp_gate_up}, ...; after L layers
+ * the final norm's {@code <L+1>norm_weight}.
+ *
+ * <p>A wrong shape or element type, more than {@code maxPositionEmbeddings} tokens and a token id outside [0, V) are
+ * {@link IllegalArgumentException}s with the numbers. The check of the ids is one reduction; on a GPU it waits for the device.
+ */
+public final class CausalLm extends LmBlock {
+
+    private final ModelSpec spec;
+    private final Precision precision;
+    private final Parameter embedding;
+    private final Parameter head;
+    private final List<DecoderLayer> layers = new ArrayList<>();
+    private final RmsNorm norm;
+
+    private CausalLm(Builder builder) {
+        spec = builder.spec.orElseThrow(() -> new IllegalArgumentException("a CausalLm needs a spec; use setSpec"));
+        precision = builder.precision;
+        embedding = matrix("embed_tokens", spec.initializerRange(), spec.vocabSize(), spec.hiddenSize());
+        // Registered once even when used twice: its gradient is the sum, and it is updated and saved once.
+        head = spec.tieWordEmbeddings()
+                ? embedding
+                : matrix("lm_head", spec.initializerRange(), spec.vocabSize(), spec.hiddenSize());
+        for (int i = 0; i < spec.numLayers(); i++) {
+            layers.add(addChildBlock("layers", new DecoderLayer(spec, i, precision)));
+        }
+        norm = addChildBlock("norm", new RmsNorm(spec.hiddenSize(), spec.rmsNormEps()));
+    }
+
+    /**
+     * A builder.
+     *
+     * @return the builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * What the model is.
+     *
+     * @return the spec
+     */
+    public ModelSpec spec() {
+        return spec;
+    }
+
+    /**
+     * The arithmetic of the products.
+     *
+     * @return the precision
+     */
+    public Precision precision() {
+        return precision;
+    }
+
+    /**
+     * The layers.
+     *
+     * @return the decoder layers, first layer first
+     */
+    public List<DecoderLayer> layers() {
+        return List.copyOf(layers);
+    }
+
+    /**
+     * Reads tokens behind those already in a cache, adds them to it and predicts the next one: a whole prompt, a part of it or one
+     * token at a time. The logits are those {@link #forward} has at the last position, up to rounding, unless experts have a capacity,
+     * which depends on how many tokens come at once. Builds no autograd graph.
+     *
+     * @param parameterStore the parameter store
+     * @param tokens {@code [B, S]} int64 or int32
+     * @param cache a cache of this model for B sequences, with room for S more positions; extended by S, or left alone on an error
+     * @return logits {@code [B, V]} float32 of the last position, owned by the manager of the tokens
+     * @throws IllegalArgumentException if the tokens are not valid or do not fit the cache; the message has the numbers
+     * @throws IllegalStateException if the cache is closed
+     */
+    public NDArray decode(ParameterStore parameterStore, NDArray tokens, KvCache cache) {
+        checkShape(tokens.getShape());
+        cache.check(spec, tokens.getShape());
+        checkTokens(tokens);
+        try (NoGrad noGrad = new NoGrad()) {
+            NDArray h = embed(parameterStore, tokens, false);
+            for (int i = 0; i < layers.size(); i++) {
+                try (NDArray before = h) {
+                    h = layers.get(i)
+                            .apply(parameterStore, before, cache.layer(i), false)
+                            .head();
+                }
+            }
+            try (NDArray all = h;
+                    NDArray last = all.get(new NDIndex(":, -1"))) {
+                NDArray logits = head(parameterStore, last, false);
+                cache.advance((int) tokens.getShape().get(1));
+                return logits;
+            }
+        }
+    }
+
+    @Override
+    NDList forward(ParameterStore parameterStore, NDArray tokens, boolean training) {
+        checkTokens(tokens);
+        NDArray h = embed(parameterStore, tokens, training);
+        NDArray aux = null;
+        NDList loads = new NDList();
+        for (DecoderLayer layer : layers) {
+            try (NDArray before = h) {
+                NDList outputs = layer.apply(parameterStore, before, KvCache.Layer.NONE, training);
+                h = outputs.head();
+                if (outputs.size() > 1) {
+                    aux = sum(aux, outputs.get(1));
+                    loads.add(outputs.get(2));
+                }
+            }
+        }
+        try (NDArray last = h) {
+            NDList result = new NDList(head(parameterStore, last, training));
+            if (training) {
+                result.add(
+                        aux == null ? last.getManager().zeros(new Shape(), DataType.FLOAT32, last.getDevice()) : aux);
+                result.addAll(loads);
+            }
+            return result;
+        }
+    }
+
+    private NDArray embed(ParameterStore parameterStore, NDArray tokens, boolean training) {
+        return LmOps.embed(tokens, parameterStore.getValue(embedding, tokens.getDevice(), training));
+    }
+
+    private NDArray head(ParameterStore parameterStore, NDArray h, boolean training) {
+        try (NDArray x = norm.apply(parameterStore, h, training)) {
+            return LmOps.project(x, parameterStore.getValue(head, x.getDevice(), training), precision);
+        }
+    }
+
+    private static NDArray sum(@Nullable NDArray total, NDArray term) {
+        if (total == null) {
+            return term;
+        }
+        try (total;
+                term) {
+            return total.add(term);
+        }
+    }
+
+    private void checkTokens(NDArray tokens) {
+        if (tokens.getDataType() != DataType.INT64 && tokens.getDataType() != DataType.INT32) {
+            throw new IllegalArgumentException("CausalLm reads int64 or int32 token ids, got " + tokens.getDataType()
+                    + " of shape " + tokens.getShape());
+        }
+        if (tokens.getShape().size() == 0) {
+            throw new IllegalArgumentException("CausalLm reads at least one token, got shape " + tokens.getShape());
+        }
+        LmOps.checkTokens(tokens, spec.vocabSize());
+    }
+
+    @Override
+    void checkShape(Shape shape) {
+        if (shape.dimension() != 2) {
+            throw new IllegalArgumentException("CausalLm reads tokens [B, S], got shape " + shape);
+        }
+        if (shape.get(1) > spec.maxPositionEmbeddings()) {
+            throw new IllegalArgumentException("CausalLm reads at most maxPositionEmbeddings = "
+                    + spec.maxPositionEmbeddings() + " tokens of a sequence, got shape " + shape);
+        }
+    }
+
+    @Override
+    protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
+        super.initializeChildBlocks(manager, dataType, inputShapes[0].add(spec.hiddenSize()));
+    }
+
+    /** Of the logits; training outputs have more arrays, aux {@code ()} and loads {@code (N)}. */
+    @Override
+    public Shape[] getOutputShapes(Shape[] inputShapes) {
+        checkShape(inputShapes[0]);
+        return new Shape[] {inputShapes[0].add(spec.vocabSize())};
+    }
+
+    @Override
+    protected void saveMetadata(DataOutputStream os) throws IOException {
+        saveInputShapes(os);
+        // writeUTF stops at 64 KiB, which a model of many layers exceeds.
+        byte[] text = spec.toString().getBytes(StandardCharsets.UTF_8);
+        os.writeInt(text.length);
+        os.write(text);
+    }
+
+    @Override
+    public void loadMetadata(byte loadVersion, DataInputStream is) throws IOException, MalformedModelException {
+        super.loadMetadata(loadVersion, is);
+        String saved = new String(is.readNBytes(is.readInt()), StandardCharsets.UTF_8);
+        String mine = spec.toString();
+        if (!saved.equals(mine)) {
+            throw new MalformedModelException("the file holds another model than this block.\n  file:  "
+                    + fromDifference(saved, mine) + "\n  block: " + fromDifference(mine, saved)
+                    + "\nBuild the block from the spec it was saved with.");
+        }
+    }
+
+    /** What surrounds the first difference: the texts of large models run to pages. */
+    private static String fromDifference(String text, String other) {
+        int same = 0;
+        while (same < Math.min(text.length(), other.length()) && text.charAt(same) == other.charAt(same)) {
+            same++;
+        }
+        int from = Math.max(0, same - 80);
+        int to = Math.min(text.length(), same + 80);
+        return (from > 0 ? "..." : "") + text.substring(from, to) + (to < text.length() ? "..." : "");
+    }
+
+    /** Builds a {@link CausalLm}. */
+    public static final class Builder {
+        private Optional<ModelSpec> spec = Optional.empty();
+        private Precision precision = Precision.FLOAT32;
+
+        private Builder() {}
+
+        /**
+         * Sets what the model is.
+         *
+         * @param spec the spec
+         * @return this builder
+         */
+        public Builder setSpec(ModelSpec spec) {
+            this.spec = Optional.of(spec);
+            return this;
+        }
+
+        /**
+         * Sets the arithmetic of the products (default float32).
+         *
+         * @param precision the precision
+         * @return this builder
+         */
+        public Builder optPrecision(Precision precision) {
+            this.precision = precision;
+            return this;
+        }
+
+        /**
+         * Builds the block.
+         *
+         * @return the block
+         * @throws IllegalArgumentException if no spec was set or the model has multi-head latent attention
+         */
+        public CausalLm build() {
+            return new CausalLm(this);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+package ai.molae.djl.lm;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.training.ParameterStore;
+import ai.molae.djl.moe.MoeBlock;
+import ai.molae.djl.torch.Precision;
+import ai.molae.spec.DenseSpec;
+import ai.molae.spec.FeedForwardSpec;
+import ai.molae.spec.ModelSpec;
+import ai.molae.spec.MoeSpec;
+
+/**
+ * One layer of a decoder, with norms before its parts:
+ *
+ * <pre>
+ *   h += self_attn(input_layernorm(h))
+ *   h += mlp(post_attention_layernorm(h))
+ * </pre>
+ *
+ * Input and output h are {@code [B, S, n]} float32. Inference and dense layers return {@code NDList(h)}; in training a MoE layer returns
+ * {@code NDList(h, aux, load)} as {@link MoeBlock} has them. Results belong to the manager of the input. Another shape is an
+ * {@link IllegalArgumentException}. Any number of threads may infer at once.
+ */
+public final class DecoderLayer extends LmBlock {
+
+    private final RmsNorm inputNorm;
+    private final GroupedQueryAttention attention;
+    private final RmsNorm feedForwardNorm;
+    private final Block feedForward;
+
+    /**
+     * A layer of a model.
+     *
+     * @param model the model
+     * @param index which of its layers, from 0
+     * @param precision the arithmetic of the products
+     * @throws IllegalArgumentException if the model has multi-head latent attention
+     * @throws IndexOutOfBoundsException if there is no such layer
+     */
+    public DecoderLayer(ModelSpec model, int index, Precision precision) {
+        FeedForwardSpec spec = model.feedForwards().get(index);
+        inputNorm = addChildBlock("input_layernorm", new RmsNorm(model.hiddenSize(), model.rmsNormEps()));
+        attention = addChildBlock("self_attn", new GroupedQueryAttention(model, precision));
+        feedForwardNorm =
+                addChildBlock("post_attention_layernorm", new RmsNorm(model.hiddenSize(), model.rmsNormEps()));
+        feedForward = addChildBlock("mlp", feedForward(spec, precision, model.initializerRange()));
+    }
+
+    private static Block feedForward(FeedForwardSpec spec, Precision precision, double initializerRange) {
+        if (spec instanceof DenseSpec dense) {
+            return new DenseFeedForward(dense, precision, initializerRange);
+        }
+        return MoeBlock.builder()
+                .setSpec((MoeSpec) spec)
+                .optPrecision(precision)
+                .optInitializerRange(initializerRange)
+                .build();
+    }
+
+    /**
+     * The attention.
+     *
+     * @return {@code self_attn}
+     */
+    public GroupedQueryAttention attention() {
+        return attention;
+    }
+
+    /**
+     * The feed-forward part.
+     *
+     * @return {@code mlp}, a {@link DenseFeedForward} or a {@link MoeBlock}
+     */
+    public Block feedForward() {
+        return feedForward;
+    }
+
+    /** The forward pass, with or without a cache, under the gradient mode of the caller. */
+    NDList apply(ParameterStore parameterStore, NDArray h, KvCache.Layer cache, boolean training) {
+        NDArray attended;
+        try (NDArray x = inputNorm.apply(parameterStore, h, training);
+                NDArray y = attention.apply(parameterStore, x, cache, training)) {
+            attended = h.add(y);
+        }
+        try (NDArray before = attended;
+                NDArray x = feedForwardNorm.apply(parameterStore, before, training)) {
+            NDList outputs = feedForward.forward(parameterStore, new NDList(x), training);
+            try (NDArray y = outputs.head()) {
+                outputs.set(0, before.add(y));
+            }
+            return outputs;
+        }
+    }
+
+    @Override
+    NDList forward(ParameterStore parameterStore, NDArray h, boolean training) {
+        return apply(parameterStore, h, KvCache.Layer.NONE, training);
+    }
+
+    @Override
+    void checkShape(Shape shape) {
+        attention.checkShape(shape);
+    }
+}

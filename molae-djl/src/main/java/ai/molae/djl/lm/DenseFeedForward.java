@@ -1,0 +1,69 @@
+package ai.molae.djl.lm;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.molae.djl.torch.Precision;
+import ai.molae.spec.DenseSpec;
+
+/**
+ * A dense feed-forward network:
+ *
+ * <pre>
+ *   y = W_down ( σ(W_gate x) ⊙ W_up x )        or, ungated,  W_down σ(W_up x)
+ * </pre>
+ *
+ * Input and output are {@code [..., n]} float32; the output belongs to the manager of the input. Parameters are {@code gate_up [2m, n]}
+ * (gate above up) or, ungated, {@code up [m, n]}, and {@code down [n, m]}. Another last dimension is an {@link IllegalArgumentException}.
+ * Any number of threads may infer at once.
+ */
+public final class DenseFeedForward extends LmBlock {
+
+    private final DenseSpec spec;
+    private final Precision precision;
+    private final Parameter up;
+    private final Parameter down;
+
+    /**
+     * A network.
+     *
+     * @param spec what it is
+     * @param precision the arithmetic of the products
+     * @param initializerRange standard deviation of fresh weights
+     */
+    public DenseFeedForward(DenseSpec spec, Precision precision, double initializerRange) {
+        this.spec = spec;
+        this.precision = precision;
+        long m = spec.intermediateSize();
+        up = spec.gated()
+                ? matrix("gate_up", initializerRange, 2 * m, spec.hiddenSize())
+                : matrix("up", initializerRange, m, spec.hiddenSize());
+        down = matrix("down", initializerRange, spec.hiddenSize(), m);
+    }
+
+    /**
+     * What the network is.
+     *
+     * @return the spec
+     */
+    public DenseSpec spec() {
+        return spec;
+    }
+
+    @Override
+    NDList forward(ParameterStore parameterStore, NDArray x, boolean training) {
+        return new NDList(LmOps.feedForward(
+                spec,
+                x,
+                parameterStore.getValue(up, x.getDevice(), training),
+                parameterStore.getValue(down, x.getDevice(), training),
+                precision));
+    }
+
+    @Override
+    void checkShape(Shape shape) {
+        checkLast(shape, 1, "[..., hiddenSize", spec.hiddenSize());
+    }
+}

@@ -1,0 +1,328 @@
+package ai.molae.djl.moe;
+
+import ai.djl.MalformedModelException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.Initializer;
+import ai.djl.training.initializer.NormalInitializer;
+import ai.djl.util.PairList;
+import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.Precision;
+import ai.molae.spec.ExpertOperator;
+import ai.molae.spec.MoeSpec;
+import ai.molae.spec.ParameterShape;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A Mixture-of-Experts layer, standard or MoLAE (Liu et al., arXiv 2503.23100), as an ordinary DJL Block:
+ *
+ * <pre>
+ *   y = Σ_{i chosen} p_i(x) E_i(x)  +  shared(x)       E_i(x) = W_down^i ( σ(W_gate^i x) ⊙ W_up^i x )
+ * </pre>
+ *
+ * with any operator factored as {@link ai.molae.spec.LatentSpec} says.
+ *
+ * <table>
+ * <caption>Arrays</caption>
+ * <tr><th>input</th><td>x</td><td>{@code [..., n]} float32; leading dimensions are flattened to T tokens, T = 0 included</td></tr>
+ * <tr><th rowspan="3">output</th><td>y</td><td>{@code [..., n]} float32</td></tr>
+ * <tr><td>aux</td><td>{@code []} float32, in training only: {@code auxLossCoef · balance + zLossCoef · z}; add it to the loss</td></tr>
+ * <tr><td>load</td><td>{@code [N]} int64, in training only: tokens that chose each expert, before capacity</td></tr>
+ * </table>
+ *
+ * <p>Inference returns {@code NDList(y)}, training {@code NDList(y, aux, load)}. Results belong to the manager of x. Inside a chain of
+ * blocks use {@link AuxSequentialBlock}, or {@link Builder#optAuxOutput(boolean) optAuxOutput(false)} to have y alone. Parameters are
+ * those of {@link MoeSpec#parameters()}, one array per operator with the experts stacked. The block keeps no state of a call: any
+ * number of threads may infer at once.
+ *
+ * <p>A wrong last dimension or element type of x is an {@link IllegalArgumentException} with the actual shape.
+ */
+public final class MoeBlock extends AbstractBlock {
+
+    private static final byte VERSION = 1;
+
+    private final MoeSpec spec;
+    private final Precision precision;
+    private final boolean auxOutput;
+
+    /**
+     * A float32 layer.
+     *
+     * @param spec what the layer is
+     */
+    public MoeBlock(MoeSpec spec) {
+        this(builder().setSpec(spec));
+    }
+
+    private MoeBlock(Builder builder) {
+        super(VERSION);
+        spec = builder.spec.orElseThrow(() -> new IllegalArgumentException("a MoeBlock needs a spec; use setSpec"));
+        precision = builder.precision;
+        auxOutput = builder.auxOutput;
+        for (ParameterShape parameter : spec.parameters()) {
+            addParameter(parameter(parameter, builder.initializerRange));
+        }
+    }
+
+    private Parameter parameter(ParameterShape parameter, float initializerRange) {
+        Parameter.Builder builder = Parameter.builder()
+                .setName(parameter.name())
+                .optShape(new Shape(
+                        parameter.shape().stream().mapToLong(Integer::longValue).toArray()));
+        if (parameter.name().equals("e_score_correction_bias")) {
+            // Of DJL's types only the running statistics stay untrained when a trainer takes over a loaded model.
+            return builder.setType(Parameter.Type.RUNNING_MEAN)
+                    .optInitializer(Initializer.ZEROS)
+                    .optRequiresGrad(false)
+                    .build();
+        }
+        return builder.setType(Parameter.Type.WEIGHT)
+                .optInitializer(new NormalInitializer(initialStandardDeviation(parameter, initializerRange)))
+                .build();
+    }
+
+    /**
+     * So that every expert matrix starts with standard deviation σ, factored or not: a product W = A B with inner width r has
+     * {@code std(W) = √r · std(A) · std(B)}. Projections that read a token keep its scale, {@code std(B) = 1/√n}; the other factor takes
+     * the rest. In {@code W_down = B A} the inner factor A keeps the scale of h, {@code std(A) = 1/√m}.
+     */
+    private float initialStandardDeviation(ParameterShape parameter, float sigma) {
+        int reads = parameter.shape().get(parameter.shape().size() - 1);
+        boolean latentIn = spec.latentInSize() > 0;
+        return switch (parameter.name()) {
+            case "latent_in" -> (float) (1 / Math.sqrt(reads));
+            case "gate_up", "gate", "up" -> latentIn && readsLatent(parameter.name())
+                    ? (float) (sigma * Math.sqrt((double) spec.hiddenSize() / reads))
+                    : sigma;
+            case "down" -> spec.isFactored(ExpertOperator.DOWN) ? (float) (1 / Math.sqrt(reads)) : sigma;
+            case "latent_out" -> (float) (sigma * Math.sqrt((double) spec.intermediateSize() / reads));
+            default -> sigma;
+        };
+    }
+
+    private boolean readsLatent(String parameter) {
+        return spec.isFactored(parameter.equals("gate") ? ExpertOperator.GATE : ExpertOperator.UP);
+    }
+
+    /**
+     * A builder.
+     *
+     * @return the builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * What the layer is.
+     *
+     * @return the spec
+     */
+    public MoeSpec spec() {
+        return spec;
+    }
+
+    /**
+     * The arithmetic of the products.
+     *
+     * @return the precision
+     */
+    public Precision precision() {
+        return precision;
+    }
+
+    /**
+     * Whether training returns the auxiliary loss and the load beside y.
+     *
+     * @return false for y alone
+     */
+    public boolean auxOutput() {
+        return auxOutput;
+    }
+
+    @Override
+    protected NDList forwardInternal(
+            ParameterStore parameterStore, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
+        NDArray x = inputs.singletonOrThrow();
+        checkInput(x);
+        if (training) {
+            return forward(parameterStore, x, true);
+        }
+        try (NoGrad noGrad = new NoGrad()) {
+            return forward(parameterStore, x, false);
+        }
+    }
+
+    private NDList forward(ParameterStore parameterStore, NDArray x, boolean training) {
+        Map<String, NDArray> parameters = new LinkedHashMap<>();
+        getDirectParameters()
+                .forEach(entry -> parameters.put(
+                        entry.getKey(), parameterStore.getValue(entry.getValue(), x.getDevice(), training)));
+        boolean withAux = training && auxOutput;
+        try (NDArray xTn = x.reshape(-1, spec.hiddenSize())) {
+            NDList routing = MoeOps.route(spec, xTn, parameters, withAux);
+            NDArray ids = routing.get(0);
+            NDArray weights = routing.get(1);
+            NDArray yTn = MoeOps.experts(spec, xTn, ids, weights, parameters, precision);
+            if (spec.sharedExpert().isPresent()) {
+                try (NDArray routed = yTn;
+                        NDArray shared = MoeOps.shared(spec, xTn, parameters, precision)) {
+                    yTn = routed.add(shared);
+                }
+            }
+            NDList result = new NDList(yTn.reshape(x.getShape()));
+            yTn.close();
+            ids.close();
+            weights.close();
+            if (withAux) {
+                result.addAll(routing.subNDList(2));
+            } else {
+                routing.subNDList(2).close();
+            }
+            return result;
+        }
+    }
+
+    private void checkInput(NDArray x) {
+        Shape shape = x.getShape();
+        checkShape(shape);
+        if (x.getDataType() != DataType.FLOAT32) {
+            throw new IllegalArgumentException("MoeBlock reads float32, got " + x.getDataType() + " of shape " + shape
+                    + "; products run in the precision given to the builder");
+        }
+    }
+
+    private void checkShape(Shape shape) {
+        if (shape.dimension() < 1 || shape.get(shape.dimension() - 1) != spec.hiddenSize()) {
+            throw new IllegalArgumentException(
+                    "MoeBlock reads [..., hiddenSize = " + spec.hiddenSize() + "], got " + shape);
+        }
+    }
+
+    @Override
+    protected void prepare(Shape[] inputShapes) {
+        checkShape(inputShapes[0]);
+    }
+
+    /** Training outputs have two more arrays, aux {@code ()} and load {@code (N)}. */
+    @Override
+    public Shape[] getOutputShapes(Shape[] inputShapes) {
+        return new Shape[] {inputShapes[0]};
+    }
+
+    @Override
+    protected void saveMetadata(DataOutputStream os) throws IOException {
+        saveInputShapes(os);
+        os.writeUTF(spec.toString());
+    }
+
+    @Override
+    public void loadMetadata(byte loadVersion, DataInputStream is) throws IOException, MalformedModelException {
+        if (loadVersion != VERSION) {
+            throw new MalformedModelException(
+                    "MoeBlock reads version " + VERSION + " of its parameters, the file has version " + loadVersion);
+        }
+        readInputShapes(is);
+        String saved = is.readUTF();
+        if (!saved.equals(spec.toString())) {
+            throw new MalformedModelException("the file holds another layer than this block.\n  file:  " + saved
+                    + "\n  block: " + spec + "\nBuild the block from the spec it was saved with.");
+        }
+    }
+
+    @Override
+    public void loadParameters(NDManager manager, DataInputStream is) throws IOException, MalformedModelException {
+        super.loadParameters(manager, is);
+        // DJL takes whatever shape the file has.
+        for (ParameterShape expected : spec.parameters()) {
+            long[] loaded = getDirectParameters()
+                    .get(expected.name())
+                    .getArray()
+                    .getShape()
+                    .getShape();
+            long[] wanted =
+                    expected.shape().stream().mapToLong(Integer::longValue).toArray();
+            if (!Arrays.equals(loaded, wanted)) {
+                throw new MalformedModelException("parameter " + expected.name() + " has shape "
+                        + Arrays.toString(loaded) + " in the file, the spec says " + Arrays.toString(wanted));
+            }
+        }
+    }
+
+    /** Builds a {@link MoeBlock}. */
+    public static final class Builder {
+        private Optional<MoeSpec> spec = Optional.empty();
+        private Precision precision = Precision.FLOAT32;
+        private float initializerRange = 0.02f;
+        private boolean auxOutput = true;
+
+        private Builder() {}
+
+        /**
+         * Sets what the layer is.
+         *
+         * @param spec the spec
+         * @return this builder
+         */
+        public Builder setSpec(MoeSpec spec) {
+            this.spec = Optional.of(spec);
+            return this;
+        }
+
+        /**
+         * Sets the arithmetic of the products (default float32).
+         *
+         * @param precision the precision
+         * @return this builder
+         */
+        public Builder optPrecision(Precision precision) {
+            this.precision = precision;
+            return this;
+        }
+
+        /**
+         * Sets the standard deviation that every expert matrix starts with, factored or not (default 0.02).
+         *
+         * @param initializerRange {@code initializer_range}
+         * @return this builder
+         */
+        public Builder optInitializerRange(double initializerRange) {
+            this.initializerRange = (float) initializerRange;
+            return this;
+        }
+
+        /**
+         * Sets whether training returns the auxiliary loss and the load beside y (default true).
+         *
+         * @param auxOutput false for y alone
+         * @return this builder
+         */
+        public Builder optAuxOutput(boolean auxOutput) {
+            this.auxOutput = auxOutput;
+            return this;
+        }
+
+        /**
+         * Builds the block.
+         *
+         * @return the block
+         * @throws IllegalArgumentException if no spec was set
+         */
+        public MoeBlock build() {
+            return new MoeBlock(this);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+package ai.molae.djl.moe;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.TorchOps;
+import ai.molae.spec.Activation;
+import ai.molae.spec.ExpertOperator;
+import ai.molae.spec.GroupScore;
+import ai.molae.spec.MoeSpec;
+import ai.molae.spec.RouterSpec;
+import ai.molae.spec.ScoreFunction;
+import java.util.Map;
+
+/**
+ * The operations of a MoE layer as functions of arrays; {@link MoeBlock} holds the parameters and calls them. Autograd flows through
+ * whenever it is on. Results are owned by the manager of {@code x}.
+ */
+final class MoeOps {
+
+    private static final TorchOps OPS = new TorchOps(MoeOps.class, "moe.py");
+    /** Integer arguments travel as CPU tensors, so that reading them never waits for a GPU. */
+    private static final NDManager CPU = NDManager.newBaseManager(Device.cpu(), "PyTorch");
+    /** Stands for a parameter the layer does not have. */
+    private static final NDArray ABSENT = TorchOps.lasting(CPU.create(new float[0]));
+
+    private MoeOps() {}
+
+    /**
+     * Routes tokens to experts.
+     *
+     * @param spec the layer
+     * @param x {@code [T, n]} float32
+     * @param parameters the layer's parameters by name
+     * @param withAux whether to compute the auxiliary loss
+     * @return ids {@code [T, K]} int64 (N where the expert's capacity dropped the token), weights {@code [T, K]}, auxiliary loss
+     *     {@code []}, tokens per expert {@code [N]} int64 counted before capacity
+     */
+    static NDList route(MoeSpec spec, NDArray x, Map<String, NDArray> parameters, boolean withAux) {
+        RouterSpec router = spec.router();
+        try (NDArray ints = ints(
+                        scoreCode(router.scoreFunction()),
+                        code(router.normTopkProb()),
+                        spec.topK(),
+                        router.nGroup(),
+                        router.topkGroup(),
+                        code(router.groupScore() == GroupScore.TOP2_SUM),
+                        spec.capacity((int) x.getShape().get(0)),
+                        code(withAux));
+                NDArray floats = CPU.create(
+                        new double[] {router.routedScalingFactor(), router.auxLossCoef(), router.zLossCoef()})) {
+            return OPS.call(
+                    "route",
+                    x,
+                    require(parameters, "router"),
+                    parameters.getOrDefault("e_score_correction_bias", ABSENT),
+                    ints,
+                    floats);
+        }
+    }
+
+    /**
+     * The weighted sum of the chosen experts' outputs.
+     *
+     * @param spec the layer
+     * @param x {@code [T, n]} float32
+     * @param ids {@code [T, K]} int64; N means no expert
+     * @param weights {@code [T, K]} float32
+     * @param parameters the layer's parameters by name
+     * @param precision the arithmetic of the products
+     * @return {@code [T, n]} float32
+     */
+    static NDArray experts(
+            MoeSpec spec,
+            NDArray x,
+            NDArray ids,
+            NDArray weights,
+            Map<String, NDArray> parameters,
+            Precision precision) {
+        long[] groups = spec.latent().isPresent()
+                ? spec.expertGroups().groupOf().stream()
+                        .mapToLong(Integer::longValue)
+                        .toArray()
+                : new long[0];
+        int numGroups = groups.length == 0 ? 1 : spec.expertGroups().numGroups();
+        try (NDArray ints = ints(
+                        activationCode(spec.activation()),
+                        precision.scalarType(),
+                        code(spec.isFactored(ExpertOperator.GATE)),
+                        code(spec.isFactored(ExpertOperator.UP)),
+                        numGroups);
+                NDArray groupOf = x.getManager().create(groups)) {
+            return OPS.call(
+                            "experts",
+                            x,
+                            ids,
+                            weights,
+                            groupOf,
+                            parameters.getOrDefault("latent_in", ABSENT),
+                            spec.fusedGateUp()
+                                    ? require(parameters, "gate_up")
+                                    : parameters.getOrDefault("gate", ABSENT),
+                            parameters.getOrDefault("up", ABSENT),
+                            require(parameters, "down"),
+                            parameters.getOrDefault("latent_out", ABSENT),
+                            ints)
+                    .singletonOrThrow();
+        }
+    }
+
+    /**
+     * The shared expert's output.
+     *
+     * @param spec a layer with a shared expert
+     * @param x {@code [T, n]} float32
+     * @param parameters the layer's parameters by name
+     * @param precision the arithmetic of the products
+     * @return {@code [T, n]} float32
+     */
+    static NDArray shared(MoeSpec spec, NDArray x, Map<String, NDArray> parameters, Precision precision) {
+        try (NDArray ints = ints(activationCode(spec.activation()), precision.scalarType(), code(spec.gated()))) {
+            return OPS.call(
+                            "shared",
+                            x,
+                            require(parameters, spec.gated() ? "shared_gate_up" : "shared_up"),
+                            require(parameters, "shared_down"),
+                            parameters.getOrDefault("shared_gate", ABSENT),
+                            ints)
+                    .singletonOrThrow();
+        }
+    }
+
+    /** A parameter that every layer of this form has. */
+    static NDArray require(Map<String, NDArray> parameters, String name) {
+        NDArray array = parameters.get(name);
+        if (array == null) {
+            throw new IllegalArgumentException("no parameter " + name + ", only " + parameters.keySet());
+        }
+        return array;
+    }
+
+    private static NDArray ints(long... values) {
+        return CPU.create(values);
+    }
+
+    private static long code(boolean flag) {
+        return flag ? 1 : 0;
+    }
+
+    private static long scoreCode(ScoreFunction scoreFunction) {
+        return switch (scoreFunction) {
+            case SOFTMAX -> 0;
+            case SOFTMAX_OVER_CHOSEN -> 1;
+            case SIGMOID -> 2;
+        };
+    }
+
+    private static long activationCode(Activation activation) {
+        return switch (activation) {
+            case SILU -> 0;
+            case GELU -> 1;
+            case GELU_TANH -> 2;
+            case RELU -> 3;
+            case RELU_SQUARED -> 4;
+        };
+    }
+}

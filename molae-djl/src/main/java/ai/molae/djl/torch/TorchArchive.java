@@ -1,0 +1,58 @@
+package ai.molae.djl.torch;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.zip.CRC32;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+
+/**
+ * Writes TorchScript source as the zip archive that libtorch loads: one parameter-free module class {@code Molae}.
+ *
+ * <p>The archive version selects operator semantics: 10 is that of libtorch 2.7; with 3, for instance, integer division truncates.
+ */
+final class TorchArchive {
+
+    private static final String VERSION = "10\n";
+    /** PROTO 2, GLOBAL __torch__.Molae, empty tuple, NEWOBJ, empty dict, BUILD, STOP: an instance without state. */
+    private static final String MODULE_PICKLE = "\u0080\u0002c__torch__\nMolae\n)\u0081}b.";
+    /** PROTO 2, empty tuple, STOP: no constant tensors. */
+    private static final String CONSTANTS_PICKLE = "\u0080\u0002).";
+
+    private TorchArchive() {}
+
+    /**
+     * The archive of a module.
+     *
+     * @param methods the methods of the module class, indented by two spaces
+     * @return the bytes of the archive
+     */
+    static byte[] of(String methods) {
+        String source = "class Molae(Module):\n  __parameters__ = []\n  __buffers__ = []\n" + methods;
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
+            put(zip, "data.pkl", MODULE_PICKLE.getBytes(StandardCharsets.ISO_8859_1));
+            put(zip, "constants.pkl", CONSTANTS_PICKLE.getBytes(StandardCharsets.ISO_8859_1));
+            put(zip, "code/__torch__.py", source.getBytes(StandardCharsets.UTF_8));
+            put(zip, "version", VERSION.getBytes(StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return bytes.toByteArray();
+    }
+
+    /** Adds an entry; libtorch reads stored entries only. */
+    private static void put(ZipOutputStream zip, String name, byte[] content) throws IOException {
+        ZipEntry entry = new ZipEntry("molae/" + name);
+        CRC32 crc = new CRC32();
+        crc.update(content);
+        entry.setMethod(ZipEntry.STORED);
+        entry.setSize(content.length);
+        entry.setCrc(crc.getValue());
+        zip.putNextEntry(entry);
+        zip.write(content);
+        zip.closeEntry();
+    }
+}

@@ -1,0 +1,5 @@
+/** Training a language model: loop, optimizer, schedules and what they report. */
+@NullMarked
+package ai.molae.djl.train;
+
+import org.jspecify.annotations.NullMarked;

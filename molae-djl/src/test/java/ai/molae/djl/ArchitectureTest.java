@@ -1,0 +1,89 @@
+package ai.molae.djl;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import org.junit.jupiter.api.Test;
+
+/** The arrows between the packages of molae-djl, as docs/architecture.md draws them. */
+class ArchitectureTest {
+
+    /** molae-djl together with the molae-core it is built against. */
+    private static final JavaClasses MOLAE = new ClassFileImporter()
+            .withImportOption(new ImportOption.DoNotIncludeTests())
+            .importPackages("ai.molae");
+
+    @Test
+    void coreNeverImportsDjl() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("ai.molae.djl..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("ai.djl..", "ai.molae.djl..")
+                .allowEmptyShould(true)
+                .check(MOLAE);
+    }
+
+    @Test
+    void packagesPointDownToTorch() {
+        layeredArchitecture()
+                .consideringOnlyDependenciesInAnyPackage("ai.molae.djl..")
+                .withOptionalLayers(true)
+                .layer("torch")
+                .definedBy("ai.molae.djl.torch..")
+                .layer("data")
+                .definedBy("ai.molae.djl.data..")
+                .layer("moe")
+                .definedBy("ai.molae.djl.moe..")
+                .layer("lm")
+                .definedBy("ai.molae.djl.lm..")
+                .layer("json")
+                .definedBy("ai.molae.djl.json..")
+                .layer("model")
+                .definedBy("ai.molae.djl.model..")
+                .layer("train")
+                .definedBy("ai.molae.djl.train..")
+                .layer("generate")
+                .definedBy("ai.molae.djl.generate..")
+                .layer("hf")
+                .definedBy("ai.molae.djl.hf..")
+                .layer("convert")
+                .definedBy("ai.molae.djl.convert..")
+                .whereLayer("torch")
+                .mayNotAccessAnyLayer()
+                .whereLayer("data")
+                .mayOnlyAccessLayers("torch")
+                .whereLayer("moe")
+                .mayOnlyAccessLayers("torch")
+                .whereLayer("lm")
+                .mayOnlyAccessLayers("moe", "torch")
+                .whereLayer("json")
+                .mayNotAccessAnyLayer()
+                .whereLayer("model")
+                .mayOnlyAccessLayers("lm", "moe", "json", "torch")
+                .whereLayer("train")
+                .mayOnlyAccessLayers("lm", "moe", "data", "torch")
+                .whereLayer("generate")
+                .mayOnlyAccessLayers("lm", "moe", "data", "torch")
+                .whereLayer("hf")
+                .mayOnlyAccessLayers("lm", "moe", "torch")
+                .whereLayer("convert")
+                .mayOnlyAccessLayers("hf", "lm", "moe", "data", "torch")
+                .allowEmptyShould(true)
+                .check(MOLAE);
+    }
+
+    @Test
+    void packagesHaveNoCycles() {
+        slices().matching("ai.molae.(**)")
+                .should()
+                .beFreeOfCycles()
+                .allowEmptyShould(true)
+                .check(MOLAE);
+    }
+}

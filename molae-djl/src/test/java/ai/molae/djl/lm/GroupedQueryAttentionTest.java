@@ -1,0 +1,150 @@
+package ai.molae.djl.lm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.molae.djl.torch.Precision;
+import ai.molae.spec.DenseSpec;
+import ai.molae.spec.GroupedQueryAttentionSpec;
+import ai.molae.spec.LatentAttentionSpec;
+import ai.molae.spec.ModelSpec;
+import ai.molae.spec.QkNorm;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class GroupedQueryAttentionTest {
+
+    private static ModelSpec model(GroupedQueryAttentionSpec attention) {
+        return ModelSpec.builder()
+                .setVocabSize(3)
+                .setAttention(attention)
+                .addLayers(1, DenseSpec.swiglu(10, 4))
+                .optRmsNormEps(0.01)
+                .build();
+    }
+
+    @ParameterizedTest(name = "{0} heads on {1}, norm {2}, bias {3}, {4} tokens")
+    @CsvSource({
+        "4, 4, NONE, false, 5",
+        "4, 2, NONE, false, 5",
+        "4, 1, NONE, false, 5",
+        "4, 2, NONE, true, 5",
+        "4, 2, PER_HEAD, false, 5",
+        "4, 2, FULL, false, 5",
+        "6, 2, FULL, true, 7",
+        "6, 3, PER_HEAD, true, 1",
+        "1, 1, NONE, false, 2",
+    })
+    void equalsTheReference(int heads, int keyValueHeads, QkNorm norm, boolean bias, int tokens) {
+        GroupedQueryAttentionSpec spec = new GroupedQueryAttentionSpec(heads, keyValueHeads, 6, 50, bias, norm);
+        try (NDManager manager = NDManager.newBaseManager()) {
+            GroupedQueryAttention block = LmFixture.initialized(
+                    new GroupedQueryAttention(model(spec), Precision.FLOAT32), manager, 1, new Shape(2, tokens, 10));
+            double[][] x = LmFixture.random(2 * tokens, 10, 2);
+
+            NDArray y = LmFixture.infer(block, LmFixture.array(manager, x, 2, tokens, 10))
+                    .singletonOrThrow();
+
+            double[][][] expected = {
+                ReferenceLm.attention(spec, Arrays.copyOf(x, tokens), LmFixture.values(block), 0.01),
+                ReferenceLm.attention(spec, Arrays.copyOfRange(x, tokens, 2 * tokens), LmFixture.values(block), 0.01)
+            };
+            assertThat(y.getShape()).isEqualTo(new Shape(2, tokens, 10));
+            assertThat(LmFixture.doubles(y)).containsExactly(LmFixture.flat(expected), within(1e-5));
+        }
+    }
+
+    @Test
+    void isCloseToFloat32InBfloat16() {
+        ModelSpec model = model(new GroupedQueryAttentionSpec(4, 2, 6, 50, true, QkNorm.PER_HEAD));
+        try (NDManager manager = NDManager.newBaseManager()) {
+            NDArray x = LmFixture.array(manager, LmFixture.random(10, 10, 2), 2, 5, 10);
+            Map<Precision, double[]> results = new EnumMap<>(Precision.class);
+            for (Precision precision : Precision.values()) {
+                GroupedQueryAttention block =
+                        LmFixture.initialized(new GroupedQueryAttention(model, precision), manager, 1, x.getShape());
+                results.put(
+                        precision, LmFixture.doubles(LmFixture.infer(block, x).head()));
+            }
+            double[] exact = results.get(Precision.FLOAT32);
+            assertThat(results.get(Precision.BFLOAT16)).isNotEqualTo(exact).containsExactly(exact, within(0.1));
+        }
+    }
+
+    @Test
+    void namesAndTypesItsParametersForTheOptimizer() {
+        GroupedQueryAttention block = new GroupedQueryAttention(
+                model(new GroupedQueryAttentionSpec(4, 2, 6, 50, true, QkNorm.FULL)), Precision.FLOAT32);
+        assertThat(block.getParameters().keys())
+                .containsExactly(
+                        "q_proj",
+                        "k_proj",
+                        "v_proj",
+                        "o_proj",
+                        "q_proj_bias",
+                        "k_proj_bias",
+                        "v_proj_bias",
+                        "q_norm",
+                        "k_norm");
+        assertThat(block.getParameters().values())
+                .extracting(Parameter::getType)
+                .containsExactly(
+                        Parameter.Type.WEIGHT,
+                        Parameter.Type.WEIGHT,
+                        Parameter.Type.WEIGHT,
+                        Parameter.Type.WEIGHT,
+                        Parameter.Type.BIAS,
+                        Parameter.Type.BIAS,
+                        Parameter.Type.BIAS,
+                        Parameter.Type.GAMMA,
+                        Parameter.Type.GAMMA);
+        assertThat(block.getParameters().values())
+                .extracting(Parameter::getShape)
+                .containsExactly(
+                        new Shape(24, 10),
+                        new Shape(12, 10),
+                        new Shape(12, 10),
+                        new Shape(10, 24),
+                        new Shape(24),
+                        new Shape(12),
+                        new Shape(12),
+                        new Shape(24),
+                        new Shape(12));
+    }
+
+    @Test
+    void refusesWhatIsNotASequenceOfItsWidth() {
+        GroupedQueryAttention block =
+                new GroupedQueryAttention(model(GroupedQueryAttentionSpec.of(2, 1, 4)), Precision.FLOAT32);
+        try (NDManager manager = NDManager.newBaseManager()) {
+            assertThatThrownBy(() -> block.initialize(manager, DataType.FLOAT32, new Shape(2, 3, 9)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("GroupedQueryAttention reads [B, S, hiddenSize = 10], got (2, 3, 9)");
+            assertThatThrownBy(() -> block.initialize(manager, DataType.FLOAT32, new Shape(3, 10)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("(3, 10)");
+        }
+    }
+
+    @Test
+    void saysThatLatentAttentionCannotBeRunYet() {
+        ModelSpec model = ModelSpec.builder()
+                .setVocabSize(3)
+                .setAttention(new LatentAttentionSpec(2, 0, 4, 4, 2, 4, 10_000))
+                .addLayers(1, DenseSpec.swiglu(8, 4))
+                .build();
+        assertThatThrownBy(() -> CausalLm.builder().setSpec(model).build())
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("multi-head latent attention can be counted (CostModel) but not yet run");
+    }
+}
