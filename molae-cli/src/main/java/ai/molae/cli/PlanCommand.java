@@ -8,6 +8,7 @@ import ai.molae.cli.plan.Precision;
 import ai.molae.cli.plan.Settings;
 import ai.molae.cost.Roofline;
 import ai.molae.spec.ModelPresets;
+import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -183,14 +184,15 @@ final class PlanCommand implements Callable<Integer> {
     }
 
     private Comparison comparison(String name) {
+        ModelSpec preset = ModelPresets.get(name);
+        String asListed = ModelPresets.names().stream()
+                .filter(name::equalsIgnoreCase)
+                .findFirst()
+                .orElse(name);
         try {
-            String asListed = ModelPresets.names().stream()
-                    .filter(name::equalsIgnoreCase)
-                    .findFirst()
-                    .orElse(name);
-            return Comparison.ofModel(asListed, ModelPresets.get(name), latent::factor);
-        } catch (InputException e) {
-            throw new IllegalArgumentException(name + ": " + e.getMessage());
+            return Comparison.ofModel(asListed, preset, latent::factor);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
         }
     }
 

@@ -1,5 +1,6 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
 import java.util.List;
 import java.util.Objects;
 

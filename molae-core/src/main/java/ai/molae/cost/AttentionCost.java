@@ -1,5 +1,6 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
 import ai.molae.spec.AttentionSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentAttentionSpec;
@@ -61,7 +62,7 @@ record AttentionCost(
         kept.add(new Kept("v", "[T, kv_heads·d]", keyValue));
         kept.add(new Kept("output", "[T, heads·d]", query));
         return new AttentionCost(
-                n * (2 * query + 2 * keyValue),
+                Checks.product(n, Math.addExact(2 * query, 2 * keyValue)),
                 bias + norm,
                 query,
                 query,

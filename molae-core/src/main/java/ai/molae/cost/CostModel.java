@@ -1,5 +1,6 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 

@@ -1,5 +1,7 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
+
 /** The number format of a tensor's elements, as far as bytes are concerned. */
 public enum ElementType {
     /** IEEE single precision, 4 bytes. */
@@ -37,5 +39,13 @@ public enum ElementType {
      */
     public boolean differentiable() {
         return differentiable;
+    }
+
+    static void checkWeights(ElementType type) {
+        Checks.check(type != INT64, "INT64 is for indices; weights are FLOAT32, BFLOAT16, FLOAT16 or INT8");
+    }
+
+    static void checkTrainable(ElementType type) {
+        Checks.check(type.differentiable(), "%s weights cannot be trained; use FLOAT32, BFLOAT16 or FLOAT16", type);
     }
 }

@@ -1,5 +1,6 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
 import java.util.ArrayList;

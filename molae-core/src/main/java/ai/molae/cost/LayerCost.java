@@ -1,5 +1,6 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
 import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
@@ -126,7 +127,8 @@ public final class LayerCost {
      * @return their number
      */
     public long routedExpertParameters() {
-        return parameters(LayerPart.GATE) + parameters(LayerPart.UP) + parameters(LayerPart.DOWN);
+        return Math.addExact(
+                Math.addExact(parameters(LayerPart.GATE), parameters(LayerPart.UP)), parameters(LayerPart.DOWN));
     }
 
     /**
@@ -265,7 +267,7 @@ public final class LayerCost {
      * @throws IllegalArgumentException if {@code weights} is INT64
      */
     public long weightBytes(ElementType weights) {
-        Checks.weightType(weights);
+        ElementType.checkWeights(weights);
         return Math.addExact(
                 Math.multiplyExact(trainableParameters(), weights.bytes()),
                 correctionBiases * ElementType.FLOAT32.bytes());
@@ -371,7 +373,7 @@ public final class LayerCost {
      * @throws IllegalArgumentException if T is not positive or {@code weights} is INT64
      */
     public double decodeBytes(ElementType weights, long tokens) {
-        Checks.weightType(weights);
+        ElementType.checkWeights(weights);
         double biasBytes = (double) correctionBiases * ElementType.FLOAT32.bytes();
         return (touchedParameters(tokens) - correctionBiases) * weights.bytes() + biasBytes;
     }

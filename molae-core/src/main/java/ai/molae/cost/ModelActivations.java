@@ -1,5 +1,6 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.ModelSpec;

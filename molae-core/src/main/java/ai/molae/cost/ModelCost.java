@@ -1,5 +1,6 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.ModelSpec;
@@ -210,7 +211,7 @@ public final class ModelCost {
      * @throws IllegalArgumentException if {@code weights} is INT64
      */
     public long weightBytes(ElementType weights) {
-        Checks.weightType(weights);
+        ElementType.checkWeights(weights);
         return Math.addExact(
                 Math.multiplyExact(trainableParameters(), weights.bytes()),
                 correctionBiases * ElementType.FLOAT32.bytes());
@@ -263,7 +264,7 @@ public final class ModelCost {
      * @return bytes
      */
     public long kvCacheBytesPerToken(ElementType cache) {
-        Checks.weightType(cache);
+        ElementType.checkWeights(cache);
         return Checks.product(spec.numLayers(), attention.cacheElements(), cache.bytes());
     }
 
@@ -279,7 +280,7 @@ public final class ModelCost {
      *     INT64
      */
     public DecodeBytes decodeBytes(ElementType weights, ElementType cache, long batch, long context) {
-        Checks.weightType(weights);
+        ElementType.checkWeights(weights);
         Checks.positive("batch", batch);
         Checks.check(context >= 0, "context must be at least 0, got %d", context);
         long dense = Math.addExact(

@@ -1,5 +1,7 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
+
 /**
  * The time floor of a computation on a machine (Williams et al., 2009): {@code max(FLOPs / peak, bytes / bandwidth)}.
  * Measure both ceilings in the same run as whatever is compared with the floor.

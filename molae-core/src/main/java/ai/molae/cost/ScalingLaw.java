@@ -1,5 +1,7 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
+
 /**
  * The joint scaling law of dense and MoE language models (Ludziejewski et al., arXiv 2502.05172), with N active
  * parameters, D tokens, E experts:

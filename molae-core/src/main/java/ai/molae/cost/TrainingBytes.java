@@ -1,5 +1,7 @@
 package ai.molae.cost;
 
+import ai.molae.internal.Checks;
+
 /**
  * Memory of a training step, in bytes.
  *
@@ -21,12 +23,12 @@ public record TrainingBytes(long weights, long gradients, long optimizer, double
     }
 
     static long gradients(long trainableParameters, ElementType weights) {
-        Checks.trainableType(weights);
+        ElementType.checkTrainable(weights);
         return Math.multiplyExact(trainableParameters, weights.bytes());
     }
 
     static long optimizer(long trainableParameters, ElementType weights) {
-        Checks.trainableType(weights);
+        ElementType.checkTrainable(weights);
         int statesPerWeight = weights == ElementType.FLOAT32 ? 2 : 3;
         return Checks.product(trainableParameters, statesPerWeight, ElementType.FLOAT32.bytes());
     }

@@ -1,6 +1,8 @@
 package ai.molae.spec;
 
+import ai.molae.internal.Checks;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -33,10 +35,13 @@ public record ExpertGroups(List<Integer> groupOf) {
                 max,
                 groupOf.size(),
                 groupOf.size() - 1);
-        for (int g = 0; g < max; g++) {
-            Checks.check(
-                    groupOf.contains(g), "group %d of 0 to %d has no expert; number the groups without gaps", g, max);
-        }
+        BitSet used = new BitSet();
+        groupOf.forEach(used::set);
+        Checks.check(
+                used.nextClearBit(0) > max,
+                "group %d of 0 to %d has no expert; number the groups without gaps",
+                used.nextClearBit(0),
+                max);
     }
 
     /**

@@ -1,5 +1,6 @@
 package ai.molae.spec;
 
+import ai.molae.internal.Checks;
 import java.util.Objects;
 
 /**

@@ -1,5 +1,7 @@
 package ai.molae.spec;
 
+import ai.molae.internal.Checks;
+
 /**
  * DeepSeek's multi-head latent attention: queries (optionally) and keys/values pass through low-rank projections with
  * their own RMSNorm, and one rotary key is shared by all heads.

@@ -1,5 +1,6 @@
 package ai.molae.spec;
 
+import ai.molae.internal.Checks;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;

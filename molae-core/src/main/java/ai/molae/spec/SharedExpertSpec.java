@@ -1,5 +1,7 @@
 package ai.molae.spec;
 
+import ai.molae.internal.Checks;
+
 /**
  * An expert that every token visits, {@code y += E_s(x)}, or {@code y += sigmoid(w·x) E_s(x)} when sigmoid-gated
  * (Qwen2-MoE). It has the activation and form (gated or not) of the routed experts and is never factored. Several

@@ -27,7 +27,12 @@ import java.util.zip.ZipFile;
  */
 public record TextCorpus(List<String> documents, int skipped) {
 
-    /** Copies the list. */
+    /**
+     * Copies the list.
+     *
+     * @param documents the texts
+     * @param skipped how many files were no UTF-8 text
+     */
     public TextCorpus {
         documents = List.copyOf(documents);
     }

@@ -1,13 +1,15 @@
 package ai.molae.djl.lm;
 
-import ai.djl.Device;
+import static ai.molae.djl.torch.TorchArguments.absent;
+import static ai.molae.djl.torch.TorchArguments.code;
+import static ai.molae.djl.torch.TorchArguments.floats;
+import static ai.molae.djl.torch.TorchArguments.ints;
+
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchOps;
-import ai.molae.spec.Activation;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.QkNorm;
@@ -24,10 +26,6 @@ final class LmOps {
     static final int IGNORED_LABEL = -100;
 
     private static final TorchOps OPS = new TorchOps(LmOps.class, "lm.py");
-    /** Numbers travel as CPU tensors, so that reading them never waits for a GPU. */
-    static final NDManager CPU = NDManager.newBaseManager(Device.cpu(), "PyTorch");
-    /** Stands for an array that is not there. */
-    private static final NDArray ABSENT = CPU.create(new float[0]);
 
     private LmOps() {}
 
@@ -51,7 +49,7 @@ final class LmOps {
      * @return {@code [..., V]} float32
      */
     static NDArray project(NDArray x, NDArray weight, Precision precision) {
-        try (NDArray ints = CPU.create(new long[] {precision.scalarType()})) {
+        try (NDArray ints = ints(precision.scalarType())) {
             return OPS.call("project", x, weight, ints).singletonOrThrow();
         }
     }
@@ -65,7 +63,7 @@ final class LmOps {
      * @return {@code [..., n]} float32
      */
     static NDArray rmsNorm(NDArray x, NDArray weight, double eps) {
-        try (NDArray floats = CPU.create(new double[] {eps})) {
+        try (NDArray floats = floats(eps)) {
             return OPS.call("norm", x, weight, floats).singletonOrThrow();
         }
     }
@@ -88,10 +86,9 @@ final class LmOps {
             KvCache.Layer cache,
             double eps,
             Precision precision) {
-        Function<String, NDArray> parameter = name -> parameters.getOrDefault(name, ABSENT);
-        try (NDArray ints = CPU.create(
-                        new long[] {spec.headDim(), normCode(spec.qkNorm()), precision.scalarType(), cache.length()});
-                NDArray floats = CPU.create(new double[] {spec.ropeTheta(), eps})) {
+        Function<String, NDArray> parameter = name -> parameters.getOrDefault(name, absent());
+        try (NDArray ints = ints(spec.headDim(), normCode(spec.qkNorm()), precision.scalarType(), cache.length());
+                NDArray floats = floats(spec.ropeTheta(), eps)) {
             return OPS.call(
                             "attention",
                             x,
@@ -104,8 +101,8 @@ final class LmOps {
                             parameter.apply("v_proj_bias"),
                             parameter.apply("q_norm"),
                             parameter.apply("k_norm"),
-                            cache.keys().orElse(ABSENT),
-                            cache.values().orElse(ABSENT),
+                            cache.keys().orElse(absent()),
+                            cache.values().orElse(absent()),
                             ints,
                             floats)
                     .singletonOrThrow();
@@ -123,9 +120,8 @@ final class LmOps {
      * @return {@code [..., n]} float32
      */
     static NDArray feedForward(DenseSpec spec, NDArray x, NDArray up, NDArray down, Precision precision) {
-        try (NDArray ints = CPU.create(
-                new long[] {activationCode(spec.activation()), precision.scalarType(), spec.gated() ? 1 : 0})) {
-            return OPS.call("feed_forward", x, up, down, ints).singletonOrThrow();
+        try (NDArray ints = ints(code(spec.activation()), precision.scalarType(), code(spec.gated()))) {
+            return OPS.call("dense", x, up, down, ints).singletonOrThrow();
         }
     }
 
@@ -201,16 +197,6 @@ final class LmOps {
             case NONE -> 0;
             case PER_HEAD -> 1;
             case FULL -> 2;
-        };
-    }
-
-    private static long activationCode(Activation activation) {
-        return switch (activation) {
-            case SILU -> 0;
-            case GELU -> 1;
-            case GELU_TANH -> 2;
-            case RELU -> 3;
-            case RELU_SQUARED -> 4;
         };
     }
 }

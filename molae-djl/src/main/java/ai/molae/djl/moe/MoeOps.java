@@ -1,12 +1,14 @@
 package ai.molae.djl.moe;
 
-import ai.djl.Device;
+import static ai.molae.djl.torch.TorchArguments.absent;
+import static ai.molae.djl.torch.TorchArguments.code;
+import static ai.molae.djl.torch.TorchArguments.floats;
+import static ai.molae.djl.torch.TorchArguments.ints;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchOps;
-import ai.molae.spec.Activation;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.GroupScore;
 import ai.molae.spec.MoeSpec;
@@ -21,10 +23,6 @@ import java.util.Map;
 final class MoeOps {
 
     private static final TorchOps OPS = new TorchOps(MoeOps.class, "moe.py");
-    /** Integer arguments travel as CPU tensors, so that reading them never waits for a GPU. */
-    private static final NDManager CPU = NDManager.newBaseManager(Device.cpu(), "PyTorch");
-    /** Stands for a parameter the layer does not have. */
-    private static final NDArray ABSENT = TorchOps.lasting(CPU.create(new float[0]));
 
     private MoeOps() {}
 
@@ -49,13 +47,12 @@ final class MoeOps {
                         code(router.groupScore() == GroupScore.TOP2_SUM),
                         spec.capacity((int) x.getShape().get(0)),
                         code(withAux));
-                NDArray floats = CPU.create(
-                        new double[] {router.routedScalingFactor(), router.auxLossCoef(), router.zLossCoef()})) {
+                NDArray floats = floats(router.routedScalingFactor(), router.auxLossCoef(), router.zLossCoef())) {
             return OPS.call(
                     "route",
                     x,
                     require(parameters, "router"),
-                    parameters.getOrDefault("e_score_correction_bias", ABSENT),
+                    parameters.getOrDefault("e_score_correction_bias", absent()),
                     ints,
                     floats);
         }
@@ -86,7 +83,7 @@ final class MoeOps {
                 : new long[0];
         int numGroups = groups.length == 0 ? 1 : spec.expertGroups().numGroups();
         try (NDArray ints = ints(
-                        activationCode(spec.activation()),
+                        code(spec.activation()),
                         precision.scalarType(),
                         code(spec.isFactored(ExpertOperator.GATE)),
                         code(spec.isFactored(ExpertOperator.UP)),
@@ -98,13 +95,13 @@ final class MoeOps {
                             ids,
                             weights,
                             groupOf,
-                            parameters.getOrDefault("latent_in", ABSENT),
+                            parameters.getOrDefault("latent_in", absent()),
                             spec.fusedGateUp()
                                     ? require(parameters, "gate_up")
-                                    : parameters.getOrDefault("gate", ABSENT),
-                            parameters.getOrDefault("up", ABSENT),
+                                    : parameters.getOrDefault("gate", absent()),
+                            parameters.getOrDefault("up", absent()),
                             require(parameters, "down"),
-                            parameters.getOrDefault("latent_out", ABSENT),
+                            parameters.getOrDefault("latent_out", absent()),
                             ints)
                     .singletonOrThrow();
         }
@@ -120,13 +117,13 @@ final class MoeOps {
      * @return {@code [T, n]} float32
      */
     static NDArray shared(MoeSpec spec, NDArray x, Map<String, NDArray> parameters, Precision precision) {
-        try (NDArray ints = ints(activationCode(spec.activation()), precision.scalarType(), code(spec.gated()))) {
+        try (NDArray ints = ints(code(spec.activation()), precision.scalarType(), code(spec.gated()))) {
             return OPS.call(
                             "shared",
                             x,
                             require(parameters, spec.gated() ? "shared_gate_up" : "shared_up"),
                             require(parameters, "shared_down"),
-                            parameters.getOrDefault("shared_gate", ABSENT),
+                            parameters.getOrDefault("shared_gate", absent()),
                             ints)
                     .singletonOrThrow();
         }
@@ -141,29 +138,11 @@ final class MoeOps {
         return array;
     }
 
-    private static NDArray ints(long... values) {
-        return CPU.create(values);
-    }
-
-    private static long code(boolean flag) {
-        return flag ? 1 : 0;
-    }
-
     private static long scoreCode(ScoreFunction scoreFunction) {
         return switch (scoreFunction) {
             case SOFTMAX -> 0;
             case SOFTMAX_OVER_CHOSEN -> 1;
             case SIGMOID -> 2;
-        };
-    }
-
-    private static long activationCode(Activation activation) {
-        return switch (activation) {
-            case SILU -> 0;
-            case GELU -> 1;
-            case GELU_TANH -> 2;
-            case RELU -> 3;
-            case RELU_SQUARED -> 4;
         };
     }
 }

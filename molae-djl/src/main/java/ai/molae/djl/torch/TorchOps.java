@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
  * tenth of them.
  *
  * <p>The methods stand in a {@code .py} resource beside the class that uses them, indented by two spaces as members of a module class, and
- * are compiled on the first call. They take tensors and return a tensor or a tuple of tensors; integer arguments travel as a CPU int64
- * tensor. Whatever leaves a method must be float32, int64 or bool: DJL aborts the JVM on bfloat16.
+ * are compiled on the first call; those of {@code common.py} beside this class stand before them. They take tensors and return a tensor or a
+ * tuple of tensors; for other arguments see {@link TorchArguments}. Whatever leaves a method must be float32, int64 or bool: DJL aborts the JVM on bfloat16.
  *
  * <p>Thread-safe. Works on CPU and GPU arrays alike. Turns libtorch's TorchScript graph optimizer off on the calling thread (unless
  * {@code -Dai.djl.pytorch.graph_optimizer} says otherwise): with it, mixed training and inference calls fail.
@@ -33,6 +33,9 @@ public final class TorchOps {
 
     /** Methods are chosen by the name of one more input array, whose content does not matter. */
     private static final String SELECTOR_PREFIX = "module_method:";
+
+    /** Methods that every other resource may call. */
+    private static final String COMMON = "common.py";
 
     private final Class<?> anchor;
     private final String resource;
@@ -102,19 +105,23 @@ public final class TorchOps {
     }
 
     private Model load() {
+        String methods = source(TorchOps.class, COMMON) + source(anchor, resource);
+        Model loaded = Model.newInstance(resource, "PyTorch");
+        try {
+            loaded.load(new ByteArrayInputStream(TorchArchive.of(methods)));
+            return loaded;
+        } catch (MalformedModelException | EngineException | IOException e) {
+            loaded.close();
+            throw new IllegalStateException("libtorch does not load " + resource, e);
+        }
+    }
+
+    private static String source(Class<?> anchor, String resource) {
         try (InputStream source = anchor.getResourceAsStream(resource)) {
             if (source == null) {
                 throw new IllegalStateException("no resource " + resource + " beside " + anchor.getName());
             }
-            String methods = new String(source.readAllBytes(), StandardCharsets.UTF_8);
-            Model loaded = Model.newInstance(resource, "PyTorch");
-            try {
-                loaded.load(new ByteArrayInputStream(TorchArchive.of(methods)));
-                return loaded;
-            } catch (MalformedModelException | EngineException e) {
-                loaded.close();
-                throw new IllegalStateException("libtorch does not load " + resource, e);
-            }
+            return new String(source.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

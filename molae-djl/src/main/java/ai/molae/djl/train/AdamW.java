@@ -1,6 +1,5 @@
 package ai.molae.djl.train;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -10,6 +9,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.TorchArguments;
 import ai.molae.djl.torch.TorchOps;
 import java.util.ArrayList;
 import java.util.List;
@@ -90,7 +90,7 @@ public final class AdamW implements AutoCloseable {
                 NDManager scope = manager.newSubManager()) {
             NDList decayingGradients = decaying.gradients(scope);
             NDList plainGradients = plain.gradients(scope);
-            NDList inputs = new NDList(cpu(scope, maxGradientNorm));
+            NDList inputs = new NDList(numbers(scope, maxGradientNorm));
             inputs.addAll(decayingGradients).addAll(plainGradients);
             double norm = OPS.call("clip_gradients", inputs.toArray(NDArray[]::new))
                     .singletonOrThrow()
@@ -105,8 +105,10 @@ public final class AdamW implements AutoCloseable {
         }
     }
 
-    private static NDArray cpu(NDManager scope, double... values) {
-        return scope.newSubManager(Device.cpu()).create(values);
+    private static NDArray numbers(NDManager scope, double... values) {
+        NDArray numbers = TorchArguments.floats(values);
+        numbers.attach(scope);
+        return numbers;
     }
 
     /** Frees the moments. The parameters stay. */
@@ -160,7 +162,7 @@ public final class AdamW implements AutoCloseable {
             if (parameters.isEmpty()) {
                 return;
             }
-            NDList inputs = new NDList(cpu(scope, learningRate, beta1, beta2, weightDecay, epsilon));
+            NDList inputs = new NDList(numbers(scope, learningRate, beta1, beta2, weightDecay, epsilon));
             inputs.addAll(weights)
                     .addAll(gradients)
                     .addAll(expAvgs)

@@ -44,7 +44,19 @@ public interface LmTrainingListener {
             double trainingSeconds,
             List<LoadStatistics> load) {
 
-        /** Copies the list. */
+        /**
+         * Copies the list.
+         *
+         * @param step its number, from 1
+         * @param steps how many there will be
+         * @param loss mean cross-entropy of the step's tokens in nats, without the auxiliary loss
+         * @param auxLoss sum of the layers' auxiliary losses
+         * @param gradientNorm global gradient norm before clipping
+         * @param learningRate the learning rate used
+         * @param tokens tokens trained on so far
+         * @param trainingSeconds time spent training so far, evaluations excluded
+         * @param load how the step's tokens spread over the experts, per MoE layer
+         */
         public Step {
             load = List.copyOf(load);
         }

@@ -33,6 +33,17 @@ public record TrainingConfig(
     /**
      * Validates the fields.
      *
+     * @param steps optimizer steps
+     * @param batchSize windows per forward and backward pass
+     * @param gradientAccumulation passes per optimizer step; gradients are averaged
+     * @param schedule learning rate by step
+     * @param weightDecay λ of AdamW, on matrices only
+     * @param beta1 β₁ of AdamW
+     * @param beta2 β₂ of AdamW
+     * @param epsilon ε of AdamW
+     * @param maxGradientNorm the global gradient norm is scaled down to this; 0 for never
+     * @param evaluateEvery optimizer steps between evaluations; 0 for the end only
+     * @param evaluationBatches batches of validation windows per evaluation, from the start of the validation text; 0 for all
      * @throws IllegalArgumentException if a field is out of range; the message names it and its value
      */
     public TrainingConfig {

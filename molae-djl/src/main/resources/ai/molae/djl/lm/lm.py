@@ -1,23 +1,6 @@
   # The operations of a decoder-only language model. Letters as in ai.molae.djl.lm: B sequences, S tokens of each, L positions attended
   # to, n hidden size, H query heads, G key/value heads, d head dim, m feed-forward width, V vocabulary size.
 
-  # The one seam for products: y = x wT in the compute precision.
-  def linear(self, x: Tensor, w: Tensor, dtype: int) -> Tensor:
-    return torch.matmul(x.to(dtype), w.to(dtype).t())
-
-  def activate(self, x: Tensor, activation: int) -> Tensor:
-    if activation == 0:
-      return torch.silu(x)
-    elif activation == 1:
-      return torch.gelu(x)
-    elif activation == 2:
-      return torch.gelu(x, approximate="tanh")
-    elif activation == 3:
-      return torch.relu(x)
-    else:
-      y = torch.relu(x)
-      return y * y
-
   # tokens [B, S] -> [2] int64, the least and the greatest
   def token_range(self, tokens: Tensor) -> Tensor:
     least, greatest = torch.aminmax(tokens)
@@ -106,15 +89,9 @@
     return self.linear(y, o_w, dtype).to(6)
 
   # x [..., n], up [2 m, n] (gated) or [m, n], down [n, m] -> [..., n]
-  def feed_forward(self, x: Tensor, up: Tensor, down: Tensor, ints: Tensor) -> Tensor:
+  def dense(self, x: Tensor, up: Tensor, down: Tensor, ints: Tensor) -> Tensor:
     activation, dtype, gated = annotate(List[int], ints.tolist())
-    h = self.linear(x, up, dtype)
-    if gated == 1:
-      a, b = torch.chunk(h, 2, -1)
-      h = self.activate(a, activation) * b
-    else:
-      h = self.activate(h, activation)
-    return self.linear(h, down, dtype).to(6)
+    return self.feed_forward(x, up, down, activation, gated, dtype)
 
   # logits [..., V], labels [...] -> number of labels that are neither -100 nor a token id
   def bad_labels(self, logits: Tensor, labels: Tensor) -> Tensor:

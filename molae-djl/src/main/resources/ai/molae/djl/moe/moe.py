@@ -3,23 +3,6 @@
   #   S  slots, one per kept (token, expert) choice, ordered by expert and then by token
   #   P  pairs, one per distinct (token, group), ordered by group and then by token
 
-  # The one seam for products: y = x wT in the compute precision.
-  def linear(self, x: Tensor, w: Tensor, dtype: int) -> Tensor:
-    return torch.matmul(x.to(dtype), w.to(dtype).t())
-
-  def activate(self, x: Tensor, activation: int) -> Tensor:
-    if activation == 0:
-      return torch.silu(x)
-    elif activation == 1:
-      return torch.gelu(x)
-    elif activation == 2:
-      return torch.gelu(x, approximate="tanh")
-    elif activation == 3:
-      return torch.relu(x)
-    else:
-      y = torch.relu(x)
-      return y * y
-
   # Sorting is stable, so that ties go to the lower index; top-k breaks them arbitrarily.
   def choose(self, scores: Tensor, k: int) -> Tensor:
     _, order = torch.sort(scores, stable=True, dim=-1, descending=True)
@@ -96,7 +79,7 @@
       return torch.zeros([0, w.size(1)], dtype=dtype, layout=None, device=rows.device)
     return torch.cat(out, 0)
 
-  # What the experts read or write per slot: row `index` of `rows`.
+  # The weighted sum of the chosen experts' outputs.
   # x [T, n], ids [T, K], weights [T, K], group_of [N] (empty without latent operators), latent_in [G, R, n] or empty,
   # gate_up [N, 2m, a] (fused) or gate [N, m, a] or empty (ungated), up [N, m, b] or empty (fused), down [N, c, m],
   # latent_out [G, n, c] or empty -> y [T, n]
@@ -188,12 +171,7 @@
   # x [T, n], up [2 m, n] (gated) or [m, n], down [n, m], gate [1, n] or empty -> y [T, n]
   def shared(self, x: Tensor, up: Tensor, down: Tensor, gate: Tensor, ints: Tensor) -> Tensor:
     activation, dtype, gated = annotate(List[int], ints.tolist())
-    if gated == 1:
-      a, b = torch.chunk(self.linear(x, up, dtype), 2, 1)
-      h = self.activate(a, activation) * b
-    else:
-      h = self.activate(self.linear(x, up, dtype), activation)
-    y = self.linear(h, down, dtype).to(6)
+    y = self.feed_forward(x, up, down, activation, gated, dtype)
     if gate.numel() > 0:
       y = y * torch.sigmoid(torch.matmul(x.to(6), gate.t()))
     return y

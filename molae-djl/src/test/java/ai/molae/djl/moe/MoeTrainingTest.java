@@ -246,7 +246,7 @@ class MoeTrainingTest {
             List<Long> bytes = new ArrayList<>();
             for (int step = 1; step <= 300; step++) {
                 try (NDManager scope = model.newSubManager()) {
-                    NDArray x = scope.randomNormal(new Shape(128, 128));
+                    NDArray x = scope.randomNormal(new Shape(512, 128));
                     try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
                         NDList outputs = block.forward(new ParameterStore(scope, false), new NDList(x), true);
                         collector.backward(outputs.head().square().sum().add(outputs.get(1)));
@@ -266,8 +266,9 @@ class MoeTrainingTest {
                     bytes.add(NativeMemory.inUse().orElse(0));
                 }
             }
-            // A leaked activation of 64 KiB a step would be 18 MB; 4 MB leave room for what the JVM itself allocates.
-            assertThat(bytes.get(1) - bytes.get(0)).isLessThan(4_000_000);
+            // One leaked activation of 256 KiB a step would be 73 MB; the JVM itself was seen to take 7 MB meanwhile
+            // (JIT, collector).
+            assertThat(bytes.get(1) - bytes.get(0)).isLessThan(16_000_000);
         }
     }
 }

@@ -14,7 +14,7 @@ class NativeMemoryTest {
     private static final long MB = 1 << 20;
     private static final Shape MB_64 = new Shape(16, MB);
     /** What the JVM and other threads may allocate meanwhile. */
-    private static final long NOISE = 8 * MB;
+    private static final long NOISE = 16 * MB;
 
     @BeforeEach
     void needsGlibc() {
