@@ -53,7 +53,7 @@ final class Comparison {
         ModelCost moeCost = CostModel.model(moe.spec());
         ModelCost molaeCost = CostModel.model(molae.spec());
         add("routed_expert_parameters", "routed-expert parameters", 0, routed(moeCost), routed(molaeCost));
-        add("total_parameters", "total parameters", 0, moeCost.parameters(), molaeCost.parameters());
+        add("total_parameters", "total parameters", 0, (double) moeCost.parameters(), (double) molaeCost.parameters());
         add(
                 "active_parameters",
                 "active parameters per token",

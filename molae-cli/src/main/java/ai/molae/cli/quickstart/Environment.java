@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
+import java.time.ZoneId;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -21,7 +22,7 @@ final class Environment {
         Map<String, Object> facts = new LinkedHashMap<>();
         String version = Environment.class.getPackage().getImplementationVersion();
         facts.put("molae", version == null ? "not packaged" : version);
-        facts.put("date", LocalDate.now().toString());
+        facts.put("date", LocalDate.now(ZoneId.systemDefault()).toString());
         facts.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.version"));
         facts.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
         facts.put("pytorch", engine.getVersion());

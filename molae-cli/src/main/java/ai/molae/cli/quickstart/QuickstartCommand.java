@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -43,8 +44,8 @@ import picocli.CommandLine.Spec;
 public final class QuickstartCommand implements Callable<Integer> {
 
     private static final double VALIDATION_SHARE = 0.05;
-    private static final int EVALUATIONS = 10;
-    private static final int EVALUATION_TOKENS = 32_768;
+    private static final int EVALUATIONS = 8;
+    private static final int EVALUATION_TOKENS = 16_384;
     private static final int PROMPT_TOKENS = 64;
     private static final int MAX_POSITIONS = 1024;
     private static final int INTERRUPTED = 130;
@@ -160,7 +161,8 @@ public final class QuickstartCommand implements Callable<Integer> {
 
     private ModelRun.Result train(
             ModelRun run, String name, ModelSpec spec, TrainingConfig config, Interruption interruption) {
-        boolean terminal = System.console() != null;
+        // Set by the launcher: a bar is for a terminal only.
+        boolean terminal = Boolean.getBoolean("molae.terminal");
         try (Progress progress =
                 new Progress(name, config.steps(), command.commandLine().getErr(), terminal)) {
             return run.run(name, spec, interruption, progress);
@@ -267,7 +269,8 @@ public final class QuickstartCommand implements Callable<Integer> {
         return out != null
                 ? out
                 : Path.of("molae-report-"
-                        + LocalDateTime.now().format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss", Locale.ROOT)));
+                        + LocalDateTime.now(ZoneId.systemDefault())
+                                .format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss", Locale.ROOT)));
     }
 
     private Map<String, Object> settings(

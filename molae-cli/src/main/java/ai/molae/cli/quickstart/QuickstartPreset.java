@@ -10,7 +10,7 @@ enum QuickstartPreset {
     /** Seconds; for a first look and for tests. */
     TINY(2, 64, 32, 8, 2, 60, 8, 128, 3e-3),
     /** Minutes on two cores; the default. */
-    SMALL(4, 256, 128, 32, 4, 240, 8, 256, 2e-3),
+    SMALL(4, 256, 128, 32, 4, 200, 8, 256, 2e-3),
     /** The expert shapes of the paper's pre-training pair (512 × 256, 32 experts) in six layers; a coffee break and more. */
     PAPER(6, 512, 256, 32, 4, 1000, 8, 256, 1e-3);
 

@@ -7,6 +7,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
+import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.util.List;
@@ -16,6 +17,7 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +38,7 @@ record Report(
 
     private static final Logger LOGGER = LoggerFactory.getLogger(Report.class);
     private static final String CHART = "loss.png";
+    private static final List<Color> COLORS = List.of(new Color(0x1F77B4), new Color(0xD95F02));
 
     void write(ReportFolder folder) throws IOException {
         boolean chart = writeChart(folder);
@@ -176,7 +179,10 @@ record Report(
                     .xAxisTitle("step")
                     .yAxisTitle("loss")
                     .build();
+            chart.getStyler().setXAxisMaxLabelCount(12).setLegendPosition(LegendPosition.InsideNE);
+            chart.getStyler().setChartBackgroundColor(Color.WHITE);
             for (ModelRun.Result result : results) {
+                Color color = COLORS.get(results.indexOf(result));
                 if (!result.steps().isEmpty()) {
                     chart.addSeries(
                                     result.name() + " training",
@@ -187,17 +193,21 @@ record Report(
                                             .mapToDouble(LmTrainingListener.Step::loss)
                                             .toArray())
                             .setMarker(SeriesMarkers.NONE)
+                            .setLineColor(new Color(color.getRed(), color.getGreen(), color.getBlue(), 90))
                             .setLineWidth(1);
                 }
                 if (!result.evaluations().isEmpty()) {
                     chart.addSeries(
-                            result.name() + " validation",
-                            result.evaluations().stream()
-                                    .mapToDouble(LmTrainingListener.Evaluation::step)
-                                    .toArray(),
-                            result.evaluations().stream()
-                                    .mapToDouble(LmTrainingListener.Evaluation::loss)
-                                    .toArray());
+                                    result.name() + " validation",
+                                    result.evaluations().stream()
+                                            .mapToDouble(LmTrainingListener.Evaluation::step)
+                                            .toArray(),
+                                    result.evaluations().stream()
+                                            .mapToDouble(LmTrainingListener.Evaluation::loss)
+                                            .toArray())
+                            .setMarker(SeriesMarkers.CIRCLE)
+                            .setMarkerColor(color)
+                            .setLineColor(color);
                 }
             }
             BitmapEncoder.saveBitmap(chart, folder.file(CHART).toString(), BitmapFormat.PNG);
