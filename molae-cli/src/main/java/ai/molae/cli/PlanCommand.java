@@ -1,5 +1,7 @@
 package ai.molae.cli;
 
+import ai.molae.cli.options.LatentOptions;
+import ai.molae.cli.options.Ranges;
 import ai.molae.cli.plan.AtomicFile;
 import ai.molae.cli.plan.Comparison;
 import ai.molae.cli.plan.Plan;
@@ -78,9 +80,9 @@ final class PlanCommand implements Callable<Integer> {
     static final class SettingOptions {
         @Option(
                 names = "--precision",
-                defaultValue = "bf16",
-                description = "Number format of bytes: float32, bf16 or int8 (default: ${DEFAULT-VALUE}).")
-        private Precision precision = Precision.BF16;
+                defaultValue = "bfloat16",
+                description = "Number format of bytes: float32, bfloat16 or int8 (default: ${DEFAULT-VALUE}).")
+        private Precision precision = Precision.BFLOAT16;
 
         @Option(
                 names = "--tokens",

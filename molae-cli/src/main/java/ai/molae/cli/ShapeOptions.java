@@ -1,5 +1,6 @@
 package ai.molae.cli;
 
+import ai.molae.cli.options.Ranges;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.SharedExpertSpec;
 import java.util.ArrayList;

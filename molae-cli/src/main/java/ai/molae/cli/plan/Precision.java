@@ -8,7 +8,7 @@ public enum Precision {
     /** float32 throughout. */
     FLOAT32(ElementType.FLOAT32, ElementType.FLOAT32),
     /** bfloat16 throughout; AdamW keeps a float32 master copy. */
-    BF16(ElementType.BFLOAT16, ElementType.BFLOAT16),
+    BFLOAT16(ElementType.BFLOAT16, ElementType.BFLOAT16),
     /** int8 weights, which cannot be trained; activations and key/value cache are bfloat16. */
     INT8(ElementType.INT8, ElementType.BFLOAT16);
 

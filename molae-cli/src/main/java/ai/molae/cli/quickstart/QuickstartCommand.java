@@ -1,13 +1,13 @@
 package ai.molae.cli.quickstart;
 
+import ai.molae.cli.options.LatentOptions;
+import ai.molae.cli.options.Ranges;
 import ai.molae.djl.data.ByteTokenizer;
 import ai.molae.djl.data.TextCorpus;
 import ai.molae.djl.data.Tokenizer;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.train.LearningRateSchedule;
 import ai.molae.djl.train.TrainingConfig;
-import ai.molae.spec.ExpertOperator;
-import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -76,24 +77,8 @@ public final class QuickstartCommand implements Callable<Integer> {
     @Option(names = "--lr", description = "Peak learning rate. Default: the preset's.", paramLabel = "LR")
     private @Nullable Double learningRate;
 
-    @Option(names = "--latent", description = "MoLAE's latent size r. Default: the expert width m.", paramLabel = "R")
-    private @Nullable Integer latent;
-
-    @Option(
-            names = "--group-size",
-            description = "Experts that share a projection. Default: all of a layer.",
-            paramLabel = "K")
-    private @Nullable Integer groupSize;
-
-    @Option(
-            names = "--factored",
-            split = ",",
-            description = "Factored operators: ${COMPLETION-CANDIDATES}. Default: all.",
-            paramLabel = "OP")
-    private List<ExpertOperator> factored = Arrays.asList(ExpertOperator.values());
-
-    @Option(names = "--tied", description = "Let gate and up share one projection.")
-    private boolean tied;
+    @ArgGroup(validate = false, heading = "%nHow MoLAE factors the experts:%n")
+    private LatentOptions latent = new LatentOptions();
 
     @Option(names = "--precision", description = "Arithmetic of the products: ${COMPLETION-CANDIDATES}.")
     private Precision precision = Precision.FLOAT32;
@@ -114,11 +99,9 @@ public final class QuickstartCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         PrintWriter console = command.commandLine().getOut();
         ModelSpec moe = preset.moeModel(ByteTokenizer.VOCAB_SIZE, MAX_POSITIONS);
-        ModelSpec molae = moe.mapMoe(layer -> layer.withLatent(latentSpec()));
-        int sequenceLength = positive("--sequence", sequence, preset.sequenceLength);
-        if (sequenceLength > MAX_POSITIONS) {
-            throw new IllegalArgumentException("--sequence is at most " + MAX_POSITIONS + ", got " + sequenceLength);
-        }
+        ModelSpec molae = moe.mapMoe(latent::factor);
+        int sequenceLength = Ranges.between(
+                "--sequence", Optional.ofNullable(sequence).orElse(preset.sequenceLength), 1, MAX_POSITIONS);
         TrainingConfig config = trainingConfig(sequenceLength);
 
         Tokenizer tokenizer = new ByteTokenizer();
@@ -193,22 +176,11 @@ public final class QuickstartCommand implements Callable<Integer> {
         console.println();
     }
 
-    private LatentSpec latentSpec() {
-        return LatentSpec.builder()
-                .setLatentSize(positive("--latent", latent, preset.intermediateSize))
-                .setGroupSize(positive("--group-size", groupSize, preset.numExperts))
-                .optFactored(factored.toArray(ExpertOperator[]::new))
-                .optTiedGateUp(tied)
-                .build();
-    }
-
     private TrainingConfig trainingConfig(int sequenceLength) {
         int count = positive("--steps", steps, preset.steps);
         int batchSize = positive("--batch", batch, preset.batchSize);
-        double peak = Optional.ofNullable(learningRate).orElse(preset.learningRate);
-        if (!(peak > 0 && Double.isFinite(peak))) {
-            throw new IllegalArgumentException("--lr must be positive, got " + peak);
-        }
+        double peak =
+                Ranges.finitePositive("--lr", Optional.ofNullable(learningRate).orElse(preset.learningRate));
         return TrainingConfig.builder()
                 .setSteps(count)
                 .setBatchSize(batchSize)
@@ -219,11 +191,7 @@ public final class QuickstartCommand implements Callable<Integer> {
     }
 
     private static int positive(String flag, @Nullable Integer given, int preset) {
-        int value = Optional.ofNullable(given).orElse(preset);
-        if (value < 1) {
-            throw new IllegalArgumentException(flag + " must be positive, got " + value);
-        }
-        return value;
+        return Ranges.positive(flag, Optional.ofNullable(given).orElse(preset));
     }
 
     private TextCorpus corpus() throws IOException {
@@ -293,7 +261,6 @@ public final class QuickstartCommand implements Callable<Integer> {
         settings.put("batch", config.batchSize());
         settings.put("sequence", sequenceLength);
         settings.put("peak_learning_rate", Optional.ofNullable(learningRate).orElse(preset.learningRate));
-        settings.put("latent", latentSpec());
         settings.put("documents", corpus.documents().size());
         settings.put("skipped_files", corpus.skipped());
         settings.put(

@@ -1,4 +1,4 @@
-package ai.molae.cli;
+package ai.molae.cli.options;
 
 import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
@@ -14,8 +14,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** How MoE layers are factored. */
-final class LatentOptions {
+/** The flags that say how MoE layers are factored. */
+public final class LatentOptions {
 
     @Option(names = "--latent", paramLabel = "r", description = "Latent size (default: m).")
     private @Nullable Integer latent;
@@ -36,8 +36,17 @@ final class LatentOptions {
     @Option(names = "--tied", description = "Gate and up share one projection.")
     private boolean tied;
 
-    /** The layer factored as the flags say; what they leave open is as the layer has it, else the default. */
-    MoeSpec factor(MoeSpec layer) {
+    /** Made by picocli. */
+    public LatentOptions() {}
+
+    /**
+     * Factors a layer as the flags say; what they leave open is as the layer has it, else the default.
+     *
+     * @param layer standard or already factored
+     * @return the factored layer
+     * @throws IllegalArgumentException if the flags do not fit the layer
+     */
+    public MoeSpec factor(MoeSpec layer) {
         if (latent == null
                 && groupSize == null
                 && factored == null
