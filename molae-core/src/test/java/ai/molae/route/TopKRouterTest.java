@@ -88,7 +88,7 @@ class TopKRouterTest {
         }
     }
 
-    /** The bugs that shipped elsewhere, see FAMILIES 2.1. */
+    /** The bugs that shipped in other MoE libraries. */
     @Nested
     class Traps {
 

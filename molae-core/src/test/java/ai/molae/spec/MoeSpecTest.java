@@ -177,7 +177,7 @@ class MoeSpecTest {
 
     @Test
     void thePapersPairHasThePapersParameterCounts() {
-        // METHOD.md section 6: n = 512, m = r = 256, N = 32, k = 8, 12 layers
+        // the paper's pre-training pair: n = 512, m = r = 256, N = 32, k = 8, 12 layers
         MoeSpec moe = MoeSpec.builder()
                 .setHiddenSize(512)
                 .setIntermediateSize(256)

@@ -86,16 +86,39 @@ final class ModelRun {
         this.prompt = prompt;
     }
 
+    /** Two steps of a model that is thrown away, so that what libtorch loads and compiles at first is not counted as the first model's. */
+    void warmUp(ModelSpec spec) {
+        TrainingConfig twoSteps = TrainingConfig.builder()
+                .setSteps(2)
+                .setBatchSize(config.batchSize())
+                .optEvaluation(0, 1)
+                .build();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            CausalLm model = model(spec, manager);
+            try (LmTrainer trainer = new LmTrainer(manager, model, twoSteps)) {
+                trainer.train(
+                        new PackedWindows(text.train(), sequenceLength, seed),
+                        new PackedWindows(text.validation(), sequenceLength, seed),
+                        new LmTrainingListener() {});
+            }
+        }
+    }
+
+    private CausalLm model(ModelSpec spec, NDManager manager) {
+        Engine.getEngine("PyTorch").setRandomSeed((int) seed);
+        CausalLm model =
+                CausalLm.builder().setSpec(spec).optPrecision(precision).build();
+        model.initialize(manager, DataType.FLOAT32, new Shape(config.batchSize(), sequenceLength));
+        return model;
+    }
+
     Result run(String name, ModelSpec spec, Interruption interruption, LmTrainingListener progress) {
         PackedWindows train = new PackedWindows(text.train(), sequenceLength, seed);
         PackedWindows validation = new PackedWindows(text.validation(), sequenceLength, seed);
         Recorder recorder = new Recorder(progress);
-        Engine.getEngine("PyTorch").setRandomSeed((int) seed);
         try (NativeMemory.Peak peak = NativeMemory.watchPeak();
                 NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            CausalLm model =
-                    CausalLm.builder().setSpec(spec).optPrecision(precision).build();
-            model.initialize(manager, DataType.FLOAT32, new Shape(config.batchSize(), sequenceLength));
+            CausalLm model = model(spec, manager);
             try (LmTrainer trainer = new LmTrainer(manager, model, config)) {
                 interruption.onInterrupt(trainer::stop);
                 trainer.train(train, validation, recorder);

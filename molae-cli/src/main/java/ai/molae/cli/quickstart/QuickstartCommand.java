@@ -125,6 +125,8 @@ public final class QuickstartCommand implements Callable<Integer> {
             console.flush();
 
             ModelRun run = new ModelRun(config, split, sequenceLength, precision, seed, tokenizer, prompt);
+            run.warmUp(moe);
+            run.warmUp(molae);
             List<ModelRun.Result> results = new ArrayList<>();
             results.add(train(run, "MoE", moe, config, interruption));
             if (!interruption.happened()) {
