@@ -9,13 +9,13 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import ai.molae.djl.moe.SavedSpec;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.ModelSpec;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -224,33 +224,13 @@ public final class CausalLm extends LmBlock {
     @Override
     protected void saveMetadata(DataOutputStream os) throws IOException {
         saveInputShapes(os);
-        // writeUTF stops at 64 KiB, which a model of many layers exceeds.
-        byte[] text = spec.toString().getBytes(StandardCharsets.UTF_8);
-        os.writeInt(text.length);
-        os.write(text);
+        SavedSpec.write(os, spec);
     }
 
     @Override
     public void loadMetadata(byte loadVersion, DataInputStream is) throws IOException, MalformedModelException {
         super.loadMetadata(loadVersion, is);
-        String saved = new String(is.readNBytes(is.readInt()), StandardCharsets.UTF_8);
-        String mine = spec.toString();
-        if (!saved.equals(mine)) {
-            throw new MalformedModelException("the file holds another model than this block.\n  file:  "
-                    + fromDifference(saved, mine) + "\n  block: " + fromDifference(mine, saved)
-                    + "\nBuild the block from the spec it was saved with.");
-        }
-    }
-
-    /** What surrounds the first difference: the texts of large models run to pages. */
-    private static String fromDifference(String text, String other) {
-        int same = 0;
-        while (same < Math.min(text.length(), other.length()) && text.charAt(same) == other.charAt(same)) {
-            same++;
-        }
-        int from = Math.max(0, same - 80);
-        int to = Math.min(text.length(), same + 80);
-        return (from > 0 ? "..." : "") + text.substring(from, to) + (to < text.length() ? "..." : "");
+        SavedSpec.check(is, spec);
     }
 
     /** Builds a {@link CausalLm}. */

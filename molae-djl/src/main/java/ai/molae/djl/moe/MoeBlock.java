@@ -57,6 +57,7 @@ public final class MoeBlock extends AbstractBlock {
     private final MoeSpec spec;
     private final Precision precision;
     private final boolean auxOutput;
+    private final MoeOps.Groups groups;
 
     /**
      * A float32 layer.
@@ -72,6 +73,7 @@ public final class MoeBlock extends AbstractBlock {
         spec = builder.spec.orElseThrow(() -> new IllegalArgumentException("a MoeBlock needs a spec; use setSpec"));
         precision = builder.precision;
         auxOutput = builder.auxOutput;
+        groups = MoeOps.Groups.of(spec);
         for (ParameterShape parameter : spec.parameters()) {
             addParameter(parameter(parameter, builder.initializerRange));
         }
@@ -176,7 +178,7 @@ public final class MoeBlock extends AbstractBlock {
             NDList routing = MoeOps.route(spec, xTn, parameters, withAux);
             NDArray ids = routing.get(0);
             NDArray weights = routing.get(1);
-            NDArray yTn = MoeOps.experts(spec, xTn, ids, weights, parameters, precision);
+            NDArray yTn = MoeOps.experts(spec, xTn, ids, weights, parameters, groups, precision);
             if (spec.sharedExpert().isPresent()) {
                 try (NDArray routed = yTn;
                         NDArray shared = MoeOps.shared(spec, xTn, parameters, precision)) {
@@ -226,7 +228,7 @@ public final class MoeBlock extends AbstractBlock {
     @Override
     protected void saveMetadata(DataOutputStream os) throws IOException {
         saveInputShapes(os);
-        os.writeUTF(spec.toString());
+        SavedSpec.write(os, spec);
     }
 
     @Override
@@ -236,11 +238,7 @@ public final class MoeBlock extends AbstractBlock {
                     "MoeBlock reads version " + VERSION + " of its parameters, the file has version " + loadVersion);
         }
         readInputShapes(is);
-        String saved = is.readUTF();
-        if (!saved.equals(spec.toString())) {
-            throw new MalformedModelException("the file holds another layer than this block.\n  file:  " + saved
-                    + "\n  block: " + spec + "\nBuild the block from the spec it was saved with.");
-        }
+        SavedSpec.check(is, spec);
     }
 
     @Override

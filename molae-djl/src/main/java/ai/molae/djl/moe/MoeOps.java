@@ -9,6 +9,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchOps;
+import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.GroupScore;
 import ai.molae.spec.MoeSpec;
@@ -25,6 +26,25 @@ final class MoeOps {
     private static final TorchOps OPS = new TorchOps(MoeOps.class, "moe.py");
 
     private MoeOps() {}
+
+    /**
+     * The groups of experts as the operations read them, worked out once per layer.
+     *
+     * @param groupOf the group of every expert, empty in a standard layer
+     * @param count G, 1 in a standard layer
+     */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    record Groups(long[] groupOf, int count) {
+
+        static Groups of(MoeSpec spec) {
+            if (spec.latent().isEmpty()) {
+                return new Groups(new long[0], 1);
+            }
+            ExpertGroups groups = spec.expertGroups();
+            return new Groups(
+                    groups.groupOf().stream().mapToLong(Integer::longValue).toArray(), groups.numGroups());
+        }
+    }
 
     /**
      * Routes tokens to experts.
@@ -66,6 +86,7 @@ final class MoeOps {
      * @param ids {@code [T, K]} int64; N means no expert
      * @param weights {@code [T, K]} float32
      * @param parameters the layer's parameters by name
+     * @param groups the groups of the layer
      * @param precision the arithmetic of the products
      * @return {@code [T, n]} float32
      */
@@ -75,20 +96,15 @@ final class MoeOps {
             NDArray ids,
             NDArray weights,
             Map<String, NDArray> parameters,
+            Groups groups,
             Precision precision) {
-        long[] groups = spec.latent().isPresent()
-                ? spec.expertGroups().groupOf().stream()
-                        .mapToLong(Integer::longValue)
-                        .toArray()
-                : new long[0];
-        int numGroups = groups.length == 0 ? 1 : spec.expertGroups().numGroups();
         try (NDArray ints = ints(
                         code(spec.activation()),
                         precision.scalarType(),
                         code(spec.isFactored(ExpertOperator.GATE)),
                         code(spec.isFactored(ExpertOperator.UP)),
-                        numGroups);
-                NDArray groupOf = x.getManager().create(groups)) {
+                        groups.count());
+                NDArray groupOf = x.getManager().create(groups.groupOf())) {
             return OPS.call(
                             "experts",
                             x,

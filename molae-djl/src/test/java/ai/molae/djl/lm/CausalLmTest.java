@@ -419,7 +419,7 @@ class CausalLmTest {
             other.setBlock(CausalLm.builder().setSpec(changed).build());
             assertThatThrownBy(() -> other.load(directory))
                     .isInstanceOf(MalformedModelException.class)
-                    .hasMessageContaining("another model")
+                    .hasMessageContaining("another spec")
                     .hasMessageContaining("GATE=2");
         }
     }
