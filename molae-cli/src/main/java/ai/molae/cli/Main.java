@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
             "0:done",
             "1:failed while working",
             "2:wrong usage or input",
-            "130:interrupted; what was done so far is written"
+            "130:interrupted (143: terminated); what was done so far is written"
         })
 public final class Main implements Runnable {
 
@@ -62,8 +62,8 @@ public final class Main implements Runnable {
 
     /** Input that a check refused is the user's to mend (2); everything else is a failure of the work (1). */
     private int failed(Exception exception, CommandLine command) {
-        String message = exception.getMessage();
-        command.getErr().println("molae: " + (message == null ? exception.toString() : message));
+        boolean said = exception instanceof IllegalArgumentException || exception instanceof IllegalStateException;
+        command.getErr().println("molae: " + (said ? exception.getMessage() : exception.toString()));
         if (stackTrace) {
             exception.printStackTrace(command.getErr());
         }

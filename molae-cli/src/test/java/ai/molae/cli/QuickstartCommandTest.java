@@ -164,6 +164,7 @@ class QuickstartCommandTest {
                 "--factored sideways       | sideways",
                 "--precision float16       | float16",
                 "--preset huge             | huge",
+                "--batch 100000000         | --batch 100000000 exceeds the",
                 "--text /does/not/exist    | --text /does/not/exist does not exist",
             })
     void refusesWhatItCannotUseBeforeAnythingIsWritten(String flags, String message) throws IOException {
@@ -261,7 +262,12 @@ class QuickstartCommandTest {
         }
 
         assertThat(process.exitValue()).as(output.toString()).isNotZero();
-        assertThat(output).contains("MoE stopped after").contains("report.md");
+        assertThat(output)
+                .contains("No comparison: MoE stopped after")
+                .contains("report.md")
+                .doesNotContain("NaN");
+        assertThat(ImageIO.read(report().resolve("loss.png").toFile())).isNotNull();
+        assertThat(json(report()).getAsJsonObject("comparison").size()).isZero();
         assertThat(losses(json(report()), 0)).hasSizeLessThan(1_000_000);
         assertThat(json(report()).getAsJsonArray("models")).hasSize(1);
         assertThat(filesBeside()).containsExactlyInAnyOrder("text", "report");

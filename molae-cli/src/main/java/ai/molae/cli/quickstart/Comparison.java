@@ -43,6 +43,9 @@ final class Comparison {
         }
     }
 
+    /** Step times that differ by more than this are not the model's doing. */
+    private static final double BUSY_RATIO = 2;
+
     private final List<Row> rows = new ArrayList<>();
     private final ModelRun.Result moe;
     private final ModelRun.Result molae;
@@ -115,6 +118,25 @@ final class Comparison {
                 Math.abs(difference),
                 difference > 0 ? "above" : "below",
                 100 * difference / moe.validationLoss());
+    }
+
+    /** What to know before believing the measured rows. */
+    List<String> notes() {
+        List<String> notes = new ArrayList<>();
+        for (ModelRun.Result result : List.of(moe, molae)) {
+            double[] seconds = result.sortedStepSeconds();
+            double fast = seconds[seconds.length / 10];
+            double slow = seconds[seconds.length - 1 - seconds.length / 10];
+            if (slow > BUSY_RATIO * fast) {
+                notes.add(String.format(
+                        Locale.ROOT,
+                        "The machine was busy: a training step of %s took %.0f to %.0f ms (10th to 90th percentile). Repeat for figures of speed.",
+                        result.name(),
+                        fast * 1e3,
+                        slow * 1e3));
+            }
+        }
+        return notes;
     }
 
     /** The table for a terminal. */

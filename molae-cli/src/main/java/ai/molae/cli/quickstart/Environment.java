@@ -25,6 +25,7 @@ final class Environment {
         facts.put("date", LocalDate.now(ZoneId.systemDefault()).toString());
         facts.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.version"));
         facts.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
+        facts.put("djl", Engine.getDjlVersion());
         facts.put("pytorch", engine.getVersion());
         facts.put("device", Device.fromName("", engine).toString());
         facts.put("cpu", cpu());

@@ -34,9 +34,10 @@ final class ModelRun {
      *
      * @param name MoE or MoLAE
      * @param spec the model
+     * @param stepsPlanned optimizer steps to do
      * @param stepsDone optimizer steps done; fewer than planned if interrupted
      * @param steps every optimizer step
-     * @param evaluations every evaluation; one at the end unless interrupted
+     * @param evaluations every evaluation, the last one at the end
      * @param peakNativeBytes most native memory in use at once, above what was in use before the model was made
      * @param trainingTokensPerSecond from the median time of a step
      * @param decodingTokensPerSecond one sequence, greedy, with KV cache; median of three; absent if interrupted
@@ -45,6 +46,7 @@ final class ModelRun {
     record Result(
             String name,
             ModelSpec spec,
+            long stepsPlanned,
             long stepsDone,
             List<LmTrainingListener.Step> steps,
             List<LmTrainingListener.Evaluation> evaluations,
@@ -53,11 +55,24 @@ final class ModelRun {
             double decodingTokensPerSecond,
             String sample) {
 
-        /** The loss of the last evaluation; NaN if there was none. */
+        boolean complete() {
+            return stepsDone == stepsPlanned;
+        }
+
+        /** The loss of the last evaluation. */
         double validationLoss() {
-            return evaluations.isEmpty()
-                    ? Double.NaN
-                    : evaluations.get(evaluations.size() - 1).loss();
+            return evaluations.get(evaluations.size() - 1).loss();
+        }
+
+        /** Seconds per step, slowest last. */
+        double[] sortedStepSeconds() {
+            double[] seconds = new double[steps.size()];
+            for (int i = 0; i < seconds.length; i++) {
+                seconds[i] = steps.get(i).trainingSeconds()
+                        - (i == 0 ? 0 : steps.get(i - 1).trainingSeconds());
+            }
+            Arrays.sort(seconds);
+            return seconds;
         }
     }
 
@@ -65,7 +80,7 @@ final class ModelRun {
     private final TextCorpus.Split text;
     private final int sequenceLength;
     private final Precision precision;
-    private final long seed;
+    private final int seed;
     private final Tokenizer tokenizer;
     private final int[] prompt;
 
@@ -74,7 +89,7 @@ final class ModelRun {
             TextCorpus.Split text,
             int sequenceLength,
             Precision precision,
-            long seed,
+            int seed,
             Tokenizer tokenizer,
             int[] prompt) {
         this.config = config;
@@ -101,11 +116,12 @@ final class ModelRun {
                         new PackedWindows(text.validation(), sequenceLength, seed),
                         new LmTrainingListener() {});
             }
+            new Generator(model).generate(prompt, Sampling.greedy(2));
         }
     }
 
     private CausalLm model(ModelSpec spec, NDManager manager) {
-        Engine.getEngine("PyTorch").setRandomSeed((int) seed);
+        Engine.getEngine("PyTorch").setRandomSeed(seed);
         CausalLm model =
                 CausalLm.builder().setSpec(spec).optPrecision(precision).build();
         model.initialize(manager, DataType.FLOAT32, new Shape(config.batchSize(), sequenceLength));
@@ -122,6 +138,9 @@ final class ModelRun {
             try (LmTrainer trainer = new LmTrainer(manager, model, config)) {
                 interruption.onInterrupt(trainer::stop);
                 trainer.train(train, validation, recorder);
+                if (recorder.steps.size() < config.steps()) {
+                    recorder.onEvaluation(trainer.evaluate(validation, recorder.steps.size()));
+                }
             }
             OptionalLong peakBytes = peak.bytes().isPresent()
                     ? OptionalLong.of(
@@ -132,6 +151,7 @@ final class ModelRun {
             return new Result(
                     name,
                     spec,
+                    config.steps(),
                     recorder.steps.size(),
                     recorder.steps,
                     recorder.evaluations,

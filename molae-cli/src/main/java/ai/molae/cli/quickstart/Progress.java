@@ -38,9 +38,9 @@ final class Progress implements LmTrainingListener, AutoCloseable {
     public void onStep(Step step) {
         String message = String.format(
                 Locale.ROOT,
-                "loss %.3f%s, %,.0f tokens/s",
+                "loss %.3f%s, %,.0f tok/s",
                 step.loss(),
-                Double.isNaN(validationLoss) ? "" : String.format(Locale.ROOT, " (validation %.3f)", validationLoss),
+                Double.isNaN(validationLoss) ? "" : String.format(Locale.ROOT, " (val %.3f)", validationLoss),
                 step.tokensPerSecond());
         bar.ifPresent(b -> b.setExtraMessage(message).step());
         if (bar.isEmpty() && step.step() % Math.max(1, steps / 10) == 0) {

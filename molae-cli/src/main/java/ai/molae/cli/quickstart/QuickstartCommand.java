@@ -3,6 +3,7 @@ package ai.molae.cli.quickstart;
 import ai.molae.cli.options.LatentOptions;
 import ai.molae.cli.options.Ranges;
 import ai.molae.djl.data.ByteTokenizer;
+import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.data.TextCorpus;
 import ai.molae.djl.data.Tokenizer;
 import ai.molae.djl.torch.Precision;
@@ -25,7 +26,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -57,6 +60,7 @@ public final class QuickstartCommand implements Callable<Integer> {
 
     @Option(
             names = "--text",
+            showDefaultValue = CommandLine.Help.Visibility.NEVER,
             paramLabel = "FILE|DIR",
             description = "Text to train on: files, folders (every file below), jar or zip archives. "
                     + "Default: the Java source of Guava and Apache Commons Lang and Collections.")
@@ -84,7 +88,7 @@ public final class QuickstartCommand implements Callable<Integer> {
     private Precision precision = Precision.FLOAT32;
 
     @Option(names = "--seed", description = "Seed of weights, data order and sampling.")
-    private long seed = 1;
+    private int seed = 1;
 
     @Option(
             names = "--out",
@@ -109,8 +113,10 @@ public final class QuickstartCommand implements Callable<Integer> {
         TextCorpus.Split split = corpus.split(tokenizer, VALIDATION_SHARE, seed);
         checkLength("training", split.train(), sequenceLength);
         checkLength("validation", split.validation(), sequenceLength);
+        checkBatch(config.batchSize(), split.train(), sequenceLength);
         int[] prompt = prompt(split.validation());
 
+        Report.prepareDrawing();
         try (ReportFolder folder = new ReportFolder(reportFolder());
                 Interruption interruption = new Interruption()) {
             Map<String, Object> settings = settings(config, sequenceLength, corpus, split, tokenizer, prompt);
@@ -128,18 +134,22 @@ public final class QuickstartCommand implements Callable<Integer> {
             run.warmUp(moe);
             run.warmUp(molae);
             List<ModelRun.Result> results = new ArrayList<>();
-            results.add(train(run, "MoE", moe, config, interruption));
-            if (!interruption.happened()) {
-                results.add(train(run, "MoLAE", molae, config, interruption));
+            try {
+                results.add(train(run, "MoE", moe, config, interruption));
+                if (!interruption.happened()) {
+                    results.add(train(run, "MoLAE", molae, config, interruption));
+                }
+            } finally {
+                // Also when the second model fails: the first one's hours are not lost.
+                if (!results.isEmpty()) {
+                    Report report = new Report(settings, compare(results, sequenceLength), results, unigram);
+                    report.write(folder);
+                    Path written = folder.publish();
+                    print(console, report, tokenizer.decode(prompt));
+                    console.println("Report: " + written.resolve("report.md"));
+                    console.flush();
+                }
             }
-            List<Comparison> comparison = results.size() < 2
-                    ? List.of()
-                    : List.of(new Comparison(results.get(0), results.get(1), sequenceLength, 1));
-            new Report(settings, comparison, results, unigram).write(folder);
-            Path written = folder.publish();
-            print(console, comparison, results, unigram, tokenizer.decode(prompt));
-            console.println("Report: " + written.resolve("report.md"));
-            console.flush();
             return interruption.happened() ? INTERRUPTED : 0;
         }
     }
@@ -154,24 +164,34 @@ public final class QuickstartCommand implements Callable<Integer> {
         }
     }
 
-    private static void print(
-            PrintWriter console,
-            List<Comparison> comparison,
-            List<ModelRun.Result> results,
-            double unigram,
-            String prompt) {
+    /** A comparison is fair only of two models that were trained to the end. */
+    private static List<Comparison> compare(List<ModelRun.Result> results, int sequenceLength) {
+        return results.size() == 2 && results.stream().allMatch(ModelRun.Result::complete)
+                ? List.of(new Comparison(results.get(0), results.get(1), sequenceLength, 1))
+                : List.of();
+    }
+
+    private static void print(PrintWriter console, Report report, String prompt) {
         console.println();
-        for (Comparison table : comparison) {
+        for (Comparison table : report.comparison()) {
             console.println(table.text());
             console.println(table.conclusion());
-            console.printf(Locale.ROOT, "Unigram entropy of the validation text: %.4f nats per token.%n", unigram);
+            console.printf(
+                    Locale.ROOT,
+                    "Unigram entropy of the validation text: %.4f nats per token.%n",
+                    report.unigramEntropy());
+            table.notes().forEach(console::println);
         }
-        for (ModelRun.Result result : results) {
-            if (result.sample().isEmpty()) {
+        for (ModelRun.Result result : report.results()) {
+            if (!result.complete()) {
                 console.printf(
-                        "%s stopped after %d steps, validation loss %.4f.%n",
-                        result.name(), result.stepsDone(), result.validationLoss());
-            } else {
+                        Locale.ROOT,
+                        "No comparison: %s stopped after %d of %d steps, validation loss %.4f.%n",
+                        result.name(),
+                        result.stepsDone(),
+                        result.stepsPlanned(),
+                        result.validationLoss());
+            } else if (!result.sample().isEmpty()) {
                 console.printf("%n--- %s continues ---%n%s[>]%s%n", result.name(), prompt, result.sample());
             }
         }
@@ -204,6 +224,8 @@ public final class QuickstartCommand implements Callable<Integer> {
         for (Path path : text) {
             try {
                 corpus = corpus.plus(TextCorpus.read(path, name -> true));
+            } catch (ZipException e) {
+                throw new IllegalArgumentException("--text " + path + " is no readable archive: " + e.getMessage(), e);
             } catch (NoSuchFileException e) {
                 throw new IllegalArgumentException("--text " + path + " does not exist");
             }
@@ -214,6 +236,14 @@ public final class QuickstartCommand implements Callable<Integer> {
                             + corpus.skipped() + " files that are not UTF-8 text");
         }
         return corpus;
+    }
+
+    private static void checkBatch(int batchSize, int[] tokens, int sequenceLength) {
+        int windows = new PackedWindows(tokens, sequenceLength, 0).size();
+        if (batchSize > windows) {
+            throw new IllegalArgumentException("--batch " + batchSize + " exceeds the " + windows
+                    + " windows of the training text; give more text, or a smaller --batch or --sequence");
+        }
     }
 
     private static void checkLength(String part, int[] tokens, int sequenceLength) {
@@ -253,7 +283,7 @@ public final class QuickstartCommand implements Callable<Integer> {
         Map<String, Object> settings = new LinkedHashMap<>();
         settings.put(
                 "command",
-                "molae quickstart "
+                "molae "
                         + String.join(
                                 " ", command.commandLine().getParseResult().originalArgs()));
         settings.put("preset", preset);

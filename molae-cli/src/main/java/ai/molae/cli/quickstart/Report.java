@@ -1,11 +1,13 @@
 package ai.molae.cli.quickstart;
 
+import ai.molae.djl.json.SpecJson;
 import ai.molae.djl.train.LmTrainingListener;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
 import java.awt.Color;
 import java.io.IOException;
@@ -13,6 +15,7 @@ import java.nio.file.Files;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
@@ -40,6 +43,19 @@ record Report(
     private static final String CHART = "loss.png";
     private static final List<Color> COLORS = List.of(new Color(0x1F77B4), new Color(0xD95F02));
 
+    /** Loads what drawing needs: while the JVM shuts down after Ctrl-C it is too late for that. */
+    static void prepareDrawing() {
+        System.setProperty("java.awt.headless", "true");
+        ImageIO.setUseCache(false);
+        try {
+            XYChart chart = new XYChartBuilder().width(100).height(100).build();
+            chart.addSeries("none", new double[] {0, 1});
+            BitmapEncoder.getBitmapBytes(chart, BitmapFormat.PNG);
+        } catch (LinkageError | RuntimeException | InternalError | IOException e) {
+            LOGGER.debug("Java cannot draw here", e);
+        }
+    }
+
     void write(ReportFolder folder) throws IOException {
         boolean chart = writeChart(folder);
         Files.writeString(folder.file("report.md"), markdown(chart));
@@ -56,6 +72,7 @@ record Report(
                     .append("\n\n")
                     .append(table.markdown())
                     .append('\n');
+            table.notes().forEach(note -> out.append(note).append("\n\n"));
         }
         out.append(String.format(
                 Locale.ROOT,
@@ -67,7 +84,7 @@ record Report(
         }
         for (ModelRun.Result result : results) {
             out.append("## ").append(result.name()).append("\n\n");
-            out.append(String.format("%d of %d steps. ", result.stepsDone(), plannedSteps(result)));
+            out.append(String.format(Locale.ROOT, "%d of %d steps. ", result.stepsDone(), result.stepsPlanned()));
             out.append("Validation loss by step:\n\n| step | nats per token |\n|---:|---:|\n");
             result.evaluations()
                     .forEach(e -> out.append(String.format(Locale.ROOT, "| %d | %.4f |%n", e.step(), e.loss())));
@@ -86,10 +103,6 @@ record Report(
                 .append(String.valueOf(value).replace("\n", "⏎").replace("|", "\\|"))
                 .append(" |\n"));
         return out.toString();
-    }
-
-    private static long plannedSteps(ModelRun.Result result) {
-        return result.steps().isEmpty() ? 0 : result.steps().get(0).steps();
     }
 
     private JsonObject json() {
@@ -120,8 +133,9 @@ record Report(
     private static JsonObject json(ModelRun.Result result) {
         JsonObject model = new JsonObject();
         model.addProperty("name", result.name());
-        model.addProperty("spec", result.spec().toString());
+        model.add("spec", JsonParser.parseString(SpecJson.toJson(result.spec())));
         model.addProperty("steps_done", result.stepsDone());
+        model.addProperty("steps_planned", result.stepsPlanned());
         model.add(
                 "peak_native_bytes",
                 result.peakNativeBytes().isPresent()
@@ -170,7 +184,6 @@ record Report(
 
     /** Loss curves of training (thin) and validation (points); false where Java cannot draw, as on a machine without any font. */
     private boolean writeChart(ReportFolder folder) throws IOException {
-        System.setProperty("java.awt.headless", "true");
         try {
             XYChart chart = new XYChartBuilder()
                     .width(1000)
@@ -210,7 +223,7 @@ record Report(
                             .setLineColor(color);
                 }
             }
-            BitmapEncoder.saveBitmap(chart, folder.file(CHART).toString(), BitmapFormat.PNG);
+            Files.write(folder.file(CHART), BitmapEncoder.getBitmapBytes(chart, BitmapFormat.PNG));
             return true;
         } catch (LinkageError | RuntimeException | InternalError e) {
             LOGGER.warn("no loss curves: Java cannot draw here ({}); installing a font usually helps", e.toString());

@@ -110,7 +110,7 @@ public final class PackedWindows {
     private synchronized int[] shuffled(long epoch) {
         if (epoch != shuffledEpoch) {
             int[] windows = new int[size()];
-            SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + epoch);
+            SplittableRandom random = new SplittableRandom(seed * 0xD1342543DE82EF95L + epoch);
             for (int i = 0; i < windows.length; i++) {
                 int j = random.nextInt(i + 1);
                 windows[i] = windows[j];

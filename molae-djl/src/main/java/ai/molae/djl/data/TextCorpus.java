@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Enumeration;
 import java.util.List;
@@ -26,6 +27,9 @@ import java.util.zip.ZipFile;
  * @param skipped how many files were no UTF-8 text
  */
 public record TextCorpus(List<String> documents, int skipped) {
+
+    /** How much more than the share may be held back for the sake of whole documents. */
+    private static final double CUT_ABOVE = 1.5;
 
     /**
      * Copies the list.
@@ -94,7 +98,7 @@ public record TextCorpus(List<String> documents, int skipped) {
 
     /**
      * Encodes the documents in a random order that the seed fixes, each followed by {@link Tokenizer#endOfText()}, and keeps the last ones
-     * for validation. A corpus of one document is cut instead.
+     * for validation. Whole documents, unless that would hold back much more than the share: then the first of them is cut.
      *
      * @param tokenizer the tokenizer
      * @param validationShare share of the tokens, between 0 and 1, that the validation part has at least
@@ -117,20 +121,17 @@ public record TextCorpus(List<String> documents, int skipped) {
                     "the corpus has no text: " + documents.size() + " empty documents, " + skipped + " skipped files");
         }
         Collections.shuffle(encoded, new Random(seed));
-        if (encoded.size() == 1) {
-            int[] tokens = encoded.get(0);
-            int cut = (int) Math.round(tokens.length * (1 - validationShare));
-            encoded = List.of(
-                    IntStream.of(tokens).limit(cut).toArray(),
-                    IntStream.of(tokens).skip(cut).toArray());
+        int[] tokens = join(encoded);
+        int least = (int) Math.ceil(tokens.length * validationShare);
+        int held = 0;
+        for (int i = encoded.size() - 1; held < least; i--) {
+            held += encoded.get(i).length;
         }
-        int first = encoded.size();
-        long held = 0;
-        while (first > 1 && held < total * validationShare) {
-            first--;
-            held += encoded.get(first).length;
+        if (held > CUT_ABOVE * least) {
+            held = least;
         }
-        return new Split(join(encoded.subList(0, first)), join(encoded.subList(first, encoded.size())));
+        int cut = tokens.length - held;
+        return new Split(Arrays.copyOf(tokens, cut), Arrays.copyOfRange(tokens, cut, tokens.length));
     }
 
     private static int[] join(List<int[]> parts) {

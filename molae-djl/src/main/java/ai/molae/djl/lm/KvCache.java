@@ -123,6 +123,10 @@ public final class KvCache implements AutoCloseable {
             throw new IllegalArgumentException(
                     "the cache holds batchSize = " + batchSize + " sequences, got tokens of shape " + tokens);
         }
+        if (length + tokens.get(1) > spec.maxPositionEmbeddings()) {
+            throw new IllegalArgumentException("the cache holds " + length + " positions, " + tokens.get(1)
+                    + " more exceed the model's maxPositionEmbeddings = " + spec.maxPositionEmbeddings());
+        }
         if (length + tokens.get(1) > capacity) {
             throw new IllegalArgumentException("the cache holds " + length + " of capacity = " + capacity
                     + " positions, " + tokens.get(1) + " more do not fit; make a larger one or reset() it");

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A chain of blocks, any of which may be a {@link MoeBlock}: every block gets the first output of the one before it, and what MoE layers
- * return beside it is collected. Training returns {@code NDList(y, aux)} with aux {@code []} the sum of the auxiliary losses if there is any;
+ * return beside it is collected: a second output that is a scalar counts as auxiliary loss. Training returns {@code NDList(y, aux)} with aux {@code []} the sum of the auxiliary losses if there is any;
  * inference returns {@code NDList(y)}. {@link AuxLoss} adds aux to a loss.
  */
 public final class AuxSequentialBlock extends SequentialBlock {
@@ -37,7 +37,7 @@ public final class AuxSequentialBlock extends SequentialBlock {
         NDArray aux = null;
         for (Block block : getChildren().values()) {
             NDList outputs = forward.apply(block, current);
-            if (training && outputs.size() > 1) {
+            if (training && outputs.size() > 1 && outputs.get(1).getShape().isScalar()) {
                 aux = aux == null ? outputs.get(1) : aux.add(outputs.get(1));
             }
             current = new NDList(outputs.head());

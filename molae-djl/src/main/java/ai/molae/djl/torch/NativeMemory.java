@@ -79,6 +79,9 @@ public final class NativeMemory {
          * @return bytes in use at the peak, or empty where glibc is absent
          */
         public OptionalLong bytes() {
+            if (closed) {
+                return LIBC == null ? OptionalLong.empty() : OptionalLong.of(peak);
+            }
             OptionalLong now = inUse();
             return now.isPresent() ? OptionalLong.of(Math.max(peak, now.getAsLong())) : now;
         }
@@ -95,6 +98,7 @@ public final class NativeMemory {
         /** Stops watching. */
         @Override
         public void close() {
+            peak = Math.max(peak, inUse().orElse(0));
             closed = true;
             LockSupport.unpark(sampler);
         }

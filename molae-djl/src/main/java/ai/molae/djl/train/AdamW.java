@@ -52,13 +52,7 @@ public final class AdamW implements AutoCloseable {
      * @throws IllegalArgumentException if a hyper-parameter is out of range or no parameter can be trained
      */
     public AdamW(NDManager manager, Block block, double beta1, double beta2, double epsilon, double weightDecay) {
-        if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) {
-            throw new IllegalArgumentException("betas must be in [0, 1), got " + beta1 + " and " + beta2);
-        }
-        if (!(epsilon > 0 && weightDecay >= 0)) {
-            throw new IllegalArgumentException(
-                    "need epsilon > 0 and weightDecay >= 0, got " + epsilon + " and " + weightDecay);
-        }
+        checkHyperParameters(beta1, beta2, epsilon, weightDecay);
         this.manager = manager.newSubManager();
         this.beta1 = beta1;
         this.beta2 = beta2;
@@ -75,6 +69,16 @@ public final class AdamW implements AutoCloseable {
         Predicate<Parameter> isMatrix = parameter -> parameter.getType() == Parameter.Type.WEIGHT;
         decaying = new Group(trainable.stream().filter(isMatrix).toList(), weightDecay);
         plain = new Group(trainable.stream().filter(isMatrix.negate()).toList(), 0);
+    }
+
+    static void checkHyperParameters(double beta1, double beta2, double epsilon, double weightDecay) {
+        if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) {
+            throw new IllegalArgumentException("betas must be in [0, 1), got " + beta1 + " and " + beta2);
+        }
+        if (!(epsilon > 0 && weightDecay >= 0)) {
+            throw new IllegalArgumentException(
+                    "need epsilon > 0 and weightDecay >= 0, got " + epsilon + " and " + weightDecay);
+        }
     }
 
     /**

@@ -54,6 +54,7 @@ public record TrainingConfig(
         if (!(maxGradientNorm >= 0)) {
             throw new IllegalArgumentException("maxGradientNorm must be at least 0, got " + maxGradientNorm);
         }
+        AdamW.checkHyperParameters(beta1, beta2, epsilon, weightDecay);
         atLeast("evaluateEvery", evaluateEvery, 0);
         atLeast("evaluationBatches", evaluationBatches, 0);
     }

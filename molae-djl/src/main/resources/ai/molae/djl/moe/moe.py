@@ -8,7 +8,7 @@
     _, order = torch.sort(scores, stable=True, dim=-1, descending=True)
     return order[:, 0:k]
 
-  # x [T, n], w [N, n], bias [N] or [0], limits [2] = scaling factor, unused
+  # x [T, n], w [N, n], bias [N] or [0]; ints and floats are unpacked first
   # -> ids [T, K] (N where dropped), weights [T, K], aux loss [], tokens per expert [N] before capacity
   def route(self, x: Tensor, w: Tensor, bias: Tensor, ints: Tensor, floats: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     score, norm, K, n_group, topk_group, group_score, capacity, with_aux = annotate(List[int], ints.tolist())

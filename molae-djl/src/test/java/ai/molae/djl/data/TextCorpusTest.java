@@ -97,8 +97,17 @@ class TextCorpusTest {
     void cutsASingleDocument() {
         TextCorpus.Split split = new TextCorpus(List.of("0123456789"), 0).split(tokenizer, 0.2, 1);
 
-        assertThat(tokenizer.decode(split.train())).isEqualTo("012345678");
-        assertThat(tokenizer.decode(split.validation())).isEqualTo("9\0");
+        assertThat(tokenizer.decode(split.train())).isEqualTo("01234567");
+        assertThat(tokenizer.decode(split.validation())).isEqualTo("89\0");
+    }
+
+    @Test
+    void cutsALargeDocumentRatherThanHoldItBackWhole() {
+        TextCorpus corpus = new TextCorpus(List.of("x".repeat(10_000), "brief"), 0);
+
+        for (long seed = 1; seed < 5; seed++) {
+            assertThat(corpus.split(tokenizer, 0.1, seed).validation().length).isBetween(1001, 1502);
+        }
     }
 
     @Test
