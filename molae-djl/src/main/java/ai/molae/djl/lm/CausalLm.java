@@ -9,7 +9,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
-import ai.molae.djl.moe.SavedSpec;
+import ai.molae.djl.moe.BlockFile;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.ModelSpec;
@@ -224,13 +224,13 @@ public final class CausalLm extends LmBlock {
     @Override
     protected void saveMetadata(DataOutputStream os) throws IOException {
         saveInputShapes(os);
-        SavedSpec.write(os, spec);
+        BlockFile.writeSpec(os, spec);
     }
 
     @Override
     public void loadMetadata(byte loadVersion, DataInputStream is) throws IOException, MalformedModelException {
         super.loadMetadata(loadVersion, is);
-        SavedSpec.check(is, spec);
+        BlockFile.checkSpec(is, spec);
     }
 
     /** Builds a {@link CausalLm}. */

@@ -13,6 +13,7 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.util.Pair;
 import ai.djl.util.PairList;
+import ai.molae.djl.moe.BlockFile;
 import ai.molae.djl.torch.NoGrad;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -102,19 +103,9 @@ abstract class LmBlock extends AbstractBlock {
 
     @Override
     public void loadParameters(NDManager manager, DataInputStream is) throws IOException, MalformedModelException {
-        Map<String, Shape> expected = new HashMap<>();
-        getDirectParameters()
-                .forEach(entry -> expected.put(entry.getKey(), entry.getValue().getShape()));
+        Map<String, Shape> expected = BlockFile.shapes(this);
         super.loadParameters(manager, is);
-        // DJL takes whatever shape the file has.
-        for (Pair<String, Parameter> entry : getDirectParameters()) {
-            Shape loaded = entry.getValue().getShape();
-            if (!loaded.equals(expected.get(entry.getKey()))) {
-                throw new MalformedModelException("parameter " + entry.getKey() + " of "
-                        + getClass().getSimpleName() + " has shape " + loaded + " in the file, the block says "
-                        + expected.get(entry.getKey()));
-            }
-        }
+        BlockFile.checkShapes(this, expected);
     }
 
     /** Refuses a shape that does not end in {@code size}. */

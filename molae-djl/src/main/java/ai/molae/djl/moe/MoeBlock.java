@@ -20,7 +20,6 @@ import ai.molae.spec.ParameterShape;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -228,7 +227,7 @@ public final class MoeBlock extends AbstractBlock {
     @Override
     protected void saveMetadata(DataOutputStream os) throws IOException {
         saveInputShapes(os);
-        SavedSpec.write(os, spec);
+        BlockFile.writeSpec(os, spec);
     }
 
     @Override
@@ -238,26 +237,14 @@ public final class MoeBlock extends AbstractBlock {
                     "MoeBlock reads version " + VERSION + " of its parameters, the file has version " + loadVersion);
         }
         readInputShapes(is);
-        SavedSpec.check(is, spec);
+        BlockFile.checkSpec(is, spec);
     }
 
     @Override
     public void loadParameters(NDManager manager, DataInputStream is) throws IOException, MalformedModelException {
+        Map<String, Shape> expected = BlockFile.shapes(this);
         super.loadParameters(manager, is);
-        // DJL takes whatever shape the file has.
-        for (ParameterShape expected : spec.parameters()) {
-            long[] loaded = getDirectParameters()
-                    .get(expected.name())
-                    .getArray()
-                    .getShape()
-                    .getShape();
-            long[] wanted =
-                    expected.shape().stream().mapToLong(Integer::longValue).toArray();
-            if (!Arrays.equals(loaded, wanted)) {
-                throw new MalformedModelException("parameter " + expected.name() + " has shape "
-                        + Arrays.toString(loaded) + " in the file, the spec says " + Arrays.toString(wanted));
-            }
-        }
+        BlockFile.checkShapes(this, expected);
     }
 
     /** Builds a {@link MoeBlock}. */
