@@ -1,11 +1,15 @@
   # What the operations of layers share; stands before every other TorchScript resource.
 
   # The one seam for products: y = x wT in the compute precision. On a CPU every new number of rows costs oneDNN, which multiplies
-  # bfloat16, a compilation, and experts get another number in every step: rows are filled up to a multiple of 32.
+  # bfloat16, a compilation, and experts get another number in every step: rows are filled up to a multiple of
+  # 32 or, where there are many, of the power of two next above an eighth of them, so that there are few different numbers.
   def linear(self, x: Tensor, w: Tensor, dtype: int) -> Tensor:
     rows = x.size(0)
-    if dtype == 15 and x.dim() == 2 and rows > 32 and rows % 32 != 0 and not x.is_cuda:
-      filled = torch.constant_pad_nd(x.to(dtype), [0, 0, 0, 32 - rows % 32], 0)
+    step = 32
+    while step * 8 <= rows:
+      step = step * 2
+    if dtype == 15 and x.dim() == 2 and rows > 32 and rows % step != 0 and not x.is_cuda:
+      filled = torch.constant_pad_nd(x.to(dtype), [0, 0, 0, step - rows % step], 0)
       return torch.narrow(torch.matmul(filled, w.to(dtype).t()), 0, 0, rows)
     return torch.matmul(x.to(dtype), w.to(dtype).t())
 
