@@ -66,11 +66,7 @@ final class ModelRun {
 
         /** Seconds per step, slowest last. */
         double[] sortedStepSeconds() {
-            double[] seconds = new double[steps.size()];
-            for (int i = 0; i < seconds.length; i++) {
-                seconds[i] = steps.get(i).trainingSeconds()
-                        - (i == 0 ? 0 : steps.get(i - 1).trainingSeconds());
-            }
+            double[] seconds = stepSeconds(steps);
             Arrays.sort(seconds);
             return seconds;
         }
@@ -189,6 +185,16 @@ final class ModelRun {
         return tokenizer.decode(generator.generate(prompt, sampling, token -> {}));
     }
 
+    /** What each step took: steps tell the time since the start of training. */
+    private static double[] stepSeconds(List<LmTrainingListener.Step> steps) {
+        double[] seconds = new double[steps.size()];
+        for (int i = 0; i < seconds.length; i++) {
+            seconds[i] = steps.get(i).trainingSeconds()
+                    - (i == 0 ? 0 : steps.get(i - 1).trainingSeconds());
+        }
+        return seconds;
+    }
+
     static double median(double[] values) {
         double[] sorted = values.clone();
         Arrays.sort(sorted);
@@ -221,13 +227,11 @@ final class ModelRun {
         }
 
         private double tokensPerSecond() {
-            double[] rates = new double[steps.size()];
+            double[] rates = stepSeconds(steps);
             for (int i = 0; i < rates.length; i++) {
                 long tokens =
                         steps.get(i).tokens() - (i == 0 ? 0 : steps.get(i - 1).tokens());
-                double seconds = steps.get(i).trainingSeconds()
-                        - (i == 0 ? 0 : steps.get(i - 1).trainingSeconds());
-                rates[i] = tokens / seconds;
+                rates[i] = tokens / rates[i];
             }
             return median(rates);
         }

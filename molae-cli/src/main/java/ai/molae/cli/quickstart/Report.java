@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * The files of a report: {@code report.md} to read, {@code loss.png} to look at, {@code report.json} with every number.
  *
  * @param settings flags, versions and facts about text and machine, in the order to print them
- * @param comparison the table; null-free: absent while a model is missing
+ * @param comparison the table; none unless both models were trained to the end
  * @param results the runs, one or two
  * @param unigramEntropy cross-entropy of the validation tokens under the training tokens' frequencies, nats per token
  */
