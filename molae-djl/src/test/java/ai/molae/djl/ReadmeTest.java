@@ -51,7 +51,7 @@ class ReadmeTest {
                     folder.resolve(name + ".java"),
                     IMPORTS + "class " + name + " { void run() throws Exception {\n" + blocks.group(1) + "} }\n"));
         }
-        assertThat(files).hasSize(2);
+        assertThat(files).hasSize(4);
 
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         StringWriter messages = new StringWriter();

@@ -2,6 +2,7 @@ package ai.molae.cli.quickstart;
 
 import ai.molae.cli.options.LatentOptions;
 import ai.molae.cli.options.Ranges;
+import ai.molae.cli.options.TrainingPrecision;
 import ai.molae.djl.data.ByteTokenizer;
 import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.data.TextCorpus;
@@ -84,7 +85,11 @@ public final class QuickstartCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nHow MoLAE factors the experts:%n")
     private LatentOptions latent = new LatentOptions();
 
-    @Option(names = "--precision", description = "Arithmetic of the products: ${COMPLETION-CANDIDATES}.")
+    @Option(
+            names = "--precision",
+            converter = TrainingPrecision.class,
+            completionCandidates = TrainingPrecision.class,
+            description = "Arithmetic of the products: ${COMPLETION-CANDIDATES}.")
     private Precision precision = Precision.FLOAT32;
 
     @Option(names = "--seed", description = "Seed of weights, data order and sampling.")

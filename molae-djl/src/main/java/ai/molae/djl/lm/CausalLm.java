@@ -10,6 +10,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.BlockFile;
+import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.ModelSpec;
@@ -58,7 +59,7 @@ public final class CausalLm extends LmBlock {
 
     private CausalLm(Builder builder) {
         spec = builder.spec.orElseThrow(() -> new IllegalArgumentException("a CausalLm needs a spec; use setSpec"));
-        precision = builder.precision;
+        precision = builder.precision.checkTrainable();
         embedding = matrix("embed_tokens", spec.initializerRange(), spec.vocabSize(), spec.hiddenSize());
         // Registered once even when used twice: its gradient is the sum, and it is updated and saved once.
         head = spec.tieWordEmbeddings()
@@ -207,6 +208,24 @@ public final class CausalLm extends LmBlock {
             throw new IllegalArgumentException("CausalLm reads at most maxPositionEmbeddings = "
                     + spec.maxPositionEmbeddings() + " tokens of a sequence, got shape " + shape);
         }
+    }
+
+    /**
+     * Packs the experts of every MoE layer for inference, one layer after the other, as {@link MoeBlock#prepareForInference} does; attention,
+     * dense layers and embeddings stay as they are. Afterwards the model generates only.
+     *
+     * @param precision how to store the experts' weights
+     * @throws IllegalStateException if the model is not initialised, or already prepared
+     * @throws IllegalArgumentException if a weight does not fit the precision; the model is then as before
+     */
+    public void prepareForInference(Precision precision) {
+        List<MoeBlock> experts = layers.stream()
+                .map(DecoderLayer::feedForward)
+                .filter(MoeBlock.class::isInstance)
+                .map(MoeBlock.class::cast)
+                .toList();
+        experts.forEach(block -> block.checkPreparable(precision));
+        experts.forEach(block -> block.prepareForInference(precision));
     }
 
     @Override

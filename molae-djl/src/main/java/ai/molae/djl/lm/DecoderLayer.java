@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.MoeBlock;
+import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.FeedForwardSpec;
@@ -85,7 +86,9 @@ public final class DecoderLayer extends LmBlock {
                 NDArray y = attention.apply(parameterStore, x, cache, training)) {
             attended = h.add(y);
         }
-        try (NDArray before = attended;
+        // Read by the norm and by the residual connection.
+        try (NDArray whole = attended;
+                NDArray before = training ? GradientTape.cut(whole) : whole;
                 NDArray x = feedForwardNorm.apply(parameterStore, before, training)) {
             NDList outputs = feedForward.forward(parameterStore, new NDList(x), training);
             try (NDArray y = outputs.head()) {

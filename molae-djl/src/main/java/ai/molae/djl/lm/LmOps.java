@@ -8,6 +8,7 @@ import static ai.molae.djl.torch.TorchArguments.ints;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchOps;
 import ai.molae.spec.DenseSpec;
@@ -49,7 +50,7 @@ final class LmOps {
      * @return {@code [..., V]} float32
      */
     static NDArray project(NDArray x, NDArray weight, Precision precision) {
-        try (NDArray ints = ints(precision.scalarType())) {
+        try (NDArray ints = ints(Gemm.training(precision, x.getDevice()))) {
             return OPS.call("project", x, weight, ints).singletonOrThrow();
         }
     }
@@ -87,7 +88,11 @@ final class LmOps {
             double eps,
             Precision precision) {
         Function<String, NDArray> parameter = name -> parameters.getOrDefault(name, absent());
-        try (NDArray ints = ints(spec.headDim(), normCode(spec.qkNorm()), precision.scalarType(), cache.length());
+        try (NDArray ints = ints(
+                        spec.headDim(),
+                        normCode(spec.qkNorm()),
+                        Gemm.training(precision, x.getDevice()),
+                        cache.length());
                 NDArray floats = floats(spec.ropeTheta(), eps)) {
             return OPS.call(
                             "attention",
@@ -120,7 +125,8 @@ final class LmOps {
      * @return {@code [..., n]} float32
      */
     static NDArray feedForward(DenseSpec spec, NDArray x, NDArray up, NDArray down, Precision precision) {
-        try (NDArray ints = ints(code(spec.activation()), precision.scalarType(), code(spec.gated()))) {
+        try (NDArray ints =
+                ints(code(spec.activation()), Gemm.training(precision, x.getDevice()), code(spec.gated()))) {
             return OPS.call("dense", x, up, down, ints).singletonOrThrow();
         }
     }

@@ -4,7 +4,6 @@ import ai.molae.djl.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
@@ -42,13 +41,13 @@ final class FactoryArguments {
         if (given == null) {
             return Precision.FLOAT32;
         }
-        for (Precision precision : Precision.values()) {
+        for (Precision precision : Precision.trainable()) {
             if (precision.name().equals(given.toString().toUpperCase(Locale.ROOT))) {
                 return precision;
             }
         }
         throw new IllegalArgumentException(
-                "argument " + PRECISION + " must be one of " + Arrays.toString(Precision.values()) + ", got " + given);
+                "argument " + PRECISION + " must be one of " + Precision.trainable() + ", got " + given);
     }
 
     boolean flag(String key, boolean otherwise) {

@@ -7,7 +7,9 @@ import static ai.molae.djl.torch.TorchArguments.ints;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.TorchArguments;
 import ai.molae.djl.torch.TorchOps;
 import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
@@ -15,6 +17,7 @@ import ai.molae.spec.GroupScore;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.RouterSpec;
 import ai.molae.spec.ScoreFunction;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -23,9 +26,18 @@ import java.util.Map;
  */
 final class MoeOps {
 
-    private static final TorchOps OPS = new TorchOps(MoeOps.class, "moe.py");
+    private static final TorchOps OPS = newModule();
+
+    /** The parameters that {@link #expertsBackward} adds gradients to. */
+    private static final List<String> EXPERT_STACKS =
+            List.of("latent_in", "gate_up", "gate", "up", "down", "latent_out");
 
     private MoeOps() {}
+
+    /** A module of its own, for weights packed into it. */
+    static TorchOps newModule() {
+        return new TorchOps(MoeOps.class, "moe.py");
+    }
 
     /**
      * The groups of experts as the operations read them, worked out once per layer.
@@ -45,6 +57,31 @@ final class MoeOps {
                     groups.groupOf().stream().mapToLong(Integer::longValue).toArray(), groups.numGroups());
         }
     }
+
+    /** What the expert operations keep for {@link #expertsBackward}. */
+    enum Keep {
+        /** There will be no such backward pass. */
+        NONE(0),
+        /** Latents, latent sums, and the products of gate and up. */
+        ACTIVATIONS(1),
+        /** Nothing; the backward pass computes the same again, bit by bit. */
+        NOTHING(2);
+
+        private final int number;
+
+        Keep(int number) {
+            this.number = number;
+        }
+    }
+
+    /**
+     * What the expert operations need to know of a layer.
+     *
+     * @param spec the layer
+     * @param groups its groups
+     * @param precision the arithmetic of the products
+     */
+    record Layer(MoeSpec spec, Groups groups, Precision precision) {}
 
     /**
      * Routes tokens to experts.
@@ -79,48 +116,153 @@ final class MoeOps {
     }
 
     /**
-     * The weighted sum of the chosen experts' outputs.
+     * The whole layer, under the current gradient mode.
      *
-     * @param spec the layer
+     * @param layer the layer
+     * @param x {@code [T, n]} float32
+     * @param parameters the layer's parameters by name
+     * @param withAux whether to return the auxiliary loss and the load too
+     * @return y {@code [T, n]}, or y, aux {@code []} and load {@code [N]}
+     */
+    static NDList forward(Layer layer, NDArray x, Map<String, NDArray> parameters, boolean withAux) {
+        NDList routing = route(layer.spec(), x, parameters, withAux);
+        try (NDArray ids = routing.get(0);
+                NDArray weights = routing.get(1)) {
+            long gemm = Gemm.training(layer.precision(), x.getDevice());
+            NDArray y =
+                    experts(layer, gemm, x, ids, weights, parameters, Keep.NONE).singletonOrThrow();
+            NDList result = new NDList(plusShared(layer, x, y, parameters));
+            NDList statistics = routing.subNDList(2);
+            if (withAux) {
+                result.addAll(statistics);
+            } else {
+                statistics.close();
+            }
+            return result;
+        }
+    }
+
+    /** y plus the shared expert's output, if there is one; y is closed. */
+    private static NDArray plusShared(Layer layer, NDArray x, NDArray y, Map<String, NDArray> parameters) {
+        if (layer.spec().sharedExpert().isEmpty()) {
+            return y;
+        }
+        try (NDArray routed = y;
+                NDArray shared = shared(layer.spec(), x, parameters, layer.precision())) {
+            return routed.add(shared);
+        }
+    }
+
+    /**
+     * The weighted sum of the chosen experts' outputs. Autograd flows through if it is on.
+     *
+     * @param layer the layer
+     * @param gemm how to multiply, of {@link Gemm#training}
      * @param x {@code [T, n]} float32
      * @param ids {@code [T, K]} int64; N means no expert
      * @param weights {@code [T, K]} float32
      * @param parameters the layer's parameters by name
-     * @param groups the groups of the layer
-     * @param precision the arithmetic of the products
-     * @return {@code [T, n]} float32
+     * @param keep what to return besides y
+     * @return {@code [T, n]} float32, and what was kept: arrays of element types that DJL does not know, only to be handed on and closed
      */
-    static NDArray experts(
-            MoeSpec spec,
+    static NDList experts(
+            Layer layer,
+            long gemm,
             NDArray x,
             NDArray ids,
             NDArray weights,
             Map<String, NDArray> parameters,
-            Groups groups,
-            Precision precision) {
-        try (NDArray ints = ints(
-                        code(spec.activation()),
-                        precision.scalarType(),
-                        code(spec.isFactored(ExpertOperator.GATE)),
-                        code(spec.isFactored(ExpertOperator.UP)),
-                        groups.count());
-                NDArray groupOf = x.getManager().create(groups.groupOf())) {
-            return OPS.call(
-                            "experts",
-                            x,
-                            ids,
-                            weights,
-                            groupOf,
-                            parameters.getOrDefault("latent_in", absent()),
-                            spec.fusedGateUp()
-                                    ? require(parameters, "gate_up")
-                                    : parameters.getOrDefault("gate", absent()),
-                            parameters.getOrDefault("up", absent()),
-                            require(parameters, "down"),
-                            parameters.getOrDefault("latent_out", absent()),
-                            ints)
-                    .singletonOrThrow();
+            Keep keep) {
+        NDList arguments = new NDList(x, ids, weights);
+        return withStacks(layer, gemm, parameters, arguments, keep, "experts_of");
+    }
+
+    /**
+     * The backward pass of {@link #experts} without autograd; adds to the gradients of the expert parameters in place.
+     *
+     * @param layer the layer
+     * @param gemm as in the forward pass
+     * @param x as in the forward pass
+     * @param ids as in the forward pass
+     * @param weights as in the forward pass
+     * @param gy the gradient of y, {@code [T, n]} float32
+     * @param parameters the layer's parameters by name, those that train with a gradient
+     * @param kept what the forward pass kept; empty to compute it again
+     * @return the gradients of x {@code [T, n]} and of weights {@code [T, K]}
+     */
+    static NDList expertsBackward(
+            Layer layer,
+            long gemm,
+            NDArray x,
+            NDArray ids,
+            NDArray weights,
+            NDArray gy,
+            Map<String, NDArray> parameters,
+            NDList kept) {
+        NDList arguments = new NDList(x, ids, weights, gy);
+        arguments.addAll(kept);
+        return withStacks(
+                layer,
+                gemm,
+                parameters,
+                arguments,
+                kept.isEmpty() ? Keep.NOTHING : Keep.ACTIVATIONS,
+                "experts_backward");
+    }
+
+    /** Whether autograd has to give these parameters a gradient before {@link #expertsBackward} may add to it. */
+    static void giveGradients(Map<String, NDArray> parameters) {
+        for (String name : EXPERT_STACKS) {
+            NDArray stack = parameters.get(name);
+            if (stack != null) {
+                OPS.call("first_gradient", stack).close();
+            }
         }
+    }
+
+    private static NDList withStacks(
+            Layer layer, long gemm, Map<String, NDArray> parameters, NDList arguments, Keep keep, String method) {
+        NDArray x = arguments.get(0);
+        MoeSpec spec = layer.spec();
+        try (NDArray ints = expertInts(spec, layer.groups(), gemm, keep);
+                NDArray groupOf = groupOf(layer, x)) {
+            boolean backward = method.equals("experts_backward");
+            int fixed = backward ? 4 : 3;
+            NDList all = new NDList(arguments.subList(0, fixed));
+            all.add(groupOf);
+            all.add(parameters.getOrDefault("latent_in", absent()));
+            all.add(spec.fusedGateUp() ? require(parameters, "gate_up") : parameters.getOrDefault("gate", absent()));
+            all.add(parameters.getOrDefault("up", absent()));
+            all.add(require(parameters, "down"));
+            all.add(parameters.getOrDefault("latent_out", absent()));
+            all.add(ints);
+            if (backward) {
+                all.addAll(TorchArguments.list(arguments.subNDList(fixed)));
+            }
+            return OPS.call(method, all.toArray(new NDArray[0]));
+        }
+    }
+
+    /** The group of every expert, on the device of x, owned by its manager. */
+    static NDArray groupOf(Layer layer, NDArray x) {
+        return x.getManager().create(layer.groups().groupOf()).toDevice(x.getDevice(), false);
+    }
+
+    static NDArray expertInts(MoeSpec spec, Groups groups, long gemm, Keep keep) {
+        return ints(
+                code(spec.activation()),
+                gemm,
+                keep.number,
+                spec.numExperts(),
+                code(spec.gated()),
+                code(spec.fusedGateUp()),
+                code(spec.isFactored(ExpertOperator.GATE)),
+                code(spec.isFactored(ExpertOperator.UP)),
+                code(spec.isFactored(ExpertOperator.DOWN)),
+                groups.count(),
+                spec.latentInSize(),
+                spec.isFactored(ExpertOperator.GATE) ? spec.expertWidth(ExpertOperator.GATE) : 0,
+                spec.isFactored(ExpertOperator.DOWN) ? spec.expertWidth(ExpertOperator.DOWN) : 0);
     }
 
     /**
@@ -133,7 +275,8 @@ final class MoeOps {
      * @return {@code [T, n]} float32
      */
     static NDArray shared(MoeSpec spec, NDArray x, Map<String, NDArray> parameters, Precision precision) {
-        try (NDArray ints = ints(code(spec.activation()), precision.scalarType(), code(spec.gated()))) {
+        try (NDArray ints =
+                ints(code(spec.activation()), Gemm.training(precision, x.getDevice()), code(spec.gated()))) {
             return OPS.call(
                             "shared",
                             x,

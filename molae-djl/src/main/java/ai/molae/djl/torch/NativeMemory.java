@@ -15,6 +15,12 @@ import org.jspecify.annotations.Nullable;
 public final class NativeMemory {
 
     private static final @Nullable GlibC LIBC = load();
+    private static final String MALLOC_PROPERTY = "molae.malloc";
+    // See mallopt(3).
+    private static final int M_TRIM_THRESHOLD = -1;
+    private static final int M_TOP_PAD = -2;
+    private static final int M_MMAP_MAX = -4;
+    private static final int TOP_PAD = 64 << 20;
     private static final long SAMPLE_NANOS = 2_000_000;
 
     private NativeMemory() {}
@@ -39,6 +45,27 @@ public final class NativeMemory {
      */
     public static Peak watchPeak() {
         return new Peak();
+    }
+
+    /**
+     * Tells {@code malloc} to keep freed memory for the next allocation instead of returning it to the system, once per process. Otherwise
+     * every large tensor is mapped anew, and the system clears each of its pages on first touch, in every step. The process then holds the most
+     * that it ever used, until {@link #trim()}. {@link TorchOps} calls it before its first call; {@code -Dmolae.malloc=system} leaves malloc
+     * alone. Without effect where glibc is absent.
+     */
+    public static void keepFreed() {
+        if (LIBC != null && !"system".equals(System.getProperty(MALLOC_PROPERTY))) {
+            LIBC.mallopt(M_MMAP_MAX, 0);
+            LIBC.mallopt(M_TRIM_THRESHOLD, Integer.MAX_VALUE);
+            LIBC.mallopt(M_TOP_PAD, TOP_PAD);
+        }
+    }
+
+    /** Returns all pages that {@code malloc} holds and nobody uses to the system. Without effect where glibc is absent. */
+    public static void trim() {
+        if (LIBC != null) {
+            LIBC.malloc_trim(0);
+        }
     }
 
     private static @Nullable GlibC load() {
@@ -108,6 +135,12 @@ public final class NativeMemory {
     interface GlibC extends Library {
         /** See mallinfo(3). */
         MallInfo2 mallinfo2();
+
+        /** See mallopt(3). */
+        int mallopt(int parameter, int value);
+
+        /** See malloc_trim(3). */
+        int malloc_trim(long pad);
     }
 
     /** {@code struct mallinfo2}: ten {@code size_t}. */

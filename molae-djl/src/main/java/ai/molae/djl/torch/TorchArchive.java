@@ -9,15 +9,32 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
 /**
- * Writes TorchScript source as the zip archive that libtorch loads: one parameter-free module class {@code Molae}.
+ * Writes TorchScript source as the zip archive that libtorch loads: one module class {@code Molae} without parameters. Its attributes are
+ * three lists, empty until a method fills them: {@code matrices} and {@code scales} of tensors, {@code packed} of packed quantised weights.
  *
  * <p>The archive version selects operator semantics: 10 is that of libtorch 2.7; with 3, for instance, integer division truncates.
  */
 final class TorchArchive {
 
     private static final String VERSION = "10\n";
-    /** PROTO 2, GLOBAL __torch__.Molae, empty tuple, NEWOBJ, empty dict, BUILD, STOP: an instance without state. */
-    private static final String MODULE_PICKLE = "\u0080\u0002c__torch__\nMolae\n)\u0081}b.";
+    private static final String HEAD =
+            """
+            class Molae(Module):
+              __parameters__ = []
+              __buffers__ = []
+              matrices : List[Tensor]
+              scales : List[Tensor]
+              packed : List[__torch__.torch.classes.quantized.LinearPackedParamsBase]
+            """;
+    /**
+     * PROTO 2, GLOBAL __torch__.Molae, empty tuple, NEWOBJ, empty dict, for each attribute (BINUNICODE name, empty list, SETITEM), BUILD,
+     * STOP.
+     */
+    private static final String MODULE_PICKLE = "\u0080\u0002c__torch__\nMolae\n)\u0081}"
+            + "X\b\0\0\0matrices]s"
+            + "X\u0006\0\0\0scales]s"
+            + "X\u0006\0\0\0packed]s"
+            + "b.";
     /** PROTO 2, empty tuple, STOP: no constant tensors. */
     private static final String CONSTANTS_PICKLE = "\u0080\u0002).";
 
@@ -30,7 +47,7 @@ final class TorchArchive {
      * @return the bytes of the archive
      */
     static byte[] of(String methods) {
-        String source = "class Molae(Module):\n  __parameters__ = []\n  __buffers__ = []\n" + methods;
+        String source = HEAD + methods;
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
             put(zip, "data.pkl", MODULE_PICKLE.getBytes(StandardCharsets.ISO_8859_1));

@@ -2,6 +2,7 @@ package ai.molae.djl.torch;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.molae.spec.Activation;
 
@@ -14,7 +15,17 @@ public final class TorchArguments {
     private static final NDManager CPU = NDManager.newBaseManager(Device.cpu(), "PyTorch");
     private static final NDArray ABSENT = TorchOps.lasting(CPU.create(new float[0]));
 
+    private static final String LIST_NAME = "list[]";
+
+    /** A list cannot be empty; nobody reads this element. */
+    private static final NDArray NOTHING = named(TorchOps.lasting(CPU.create(new float[0])));
+
     private TorchArguments() {}
+
+    private static NDArray named(NDArray array) {
+        array.setName(LIST_NAME);
+        return array;
+    }
 
     /**
      * Integers, read by {@code annotate(List[int], t.tolist())}.
@@ -43,6 +54,20 @@ public final class TorchArguments {
      */
     public static NDArray absent() {
         return ABSENT;
+    }
+
+    /**
+     * One argument of type {@code List[Tensor]}.
+     *
+     * @param arrays its elements, which are given a name by which DJL makes them a list; other lists of the call would be joined to it
+     * @return what to pass
+     */
+    public static NDList list(NDList arrays) {
+        if (arrays.isEmpty()) {
+            return new NDList(NOTHING);
+        }
+        arrays.forEach(array -> array.setName(LIST_NAME));
+        return arrays;
     }
 
     /**

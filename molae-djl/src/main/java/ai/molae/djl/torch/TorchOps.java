@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Thread-safe. Works on CPU and GPU arrays alike. Turns libtorch's TorchScript graph optimizer off on the calling thread (unless
  * {@code -Dai.djl.pytorch.graph_optimizer} says otherwise): with it, mixed training and inference calls fail.
  */
-public final class TorchOps {
+public final class TorchOps implements AutoCloseable {
 
     /** Methods are chosen by the name of one more input array, whose content does not matter. */
     private static final String SELECTOR_PREFIX = "module_method:";
@@ -42,6 +42,8 @@ public final class TorchOps {
     private final Map<String, NDArray> selectors = new ConcurrentHashMap<>();
     /** Not just its block: the model's finalizer frees the native module. */
     private volatile @Nullable Model model;
+
+    private volatile boolean closed;
 
     /**
      * Names a resource; nothing is loaded yet.
@@ -62,6 +64,7 @@ public final class TorchOps {
      *     becomes an element of a list argument; other names must not contain a dot or brackets
      * @return the results, owned by the manager of the first input
      * @throws ai.djl.engine.EngineException if libtorch refuses the call
+     * @throws IllegalStateException if closed
      */
     public NDList call(String method, NDArray... inputs) {
         Model loaded = model();
@@ -71,6 +74,26 @@ public final class TorchOps {
         ParameterStore none = new ParameterStore(inputs[0].getManager(), false);
         // Always "training": otherwise DJL runs under InferenceMode, whose tensors can never meet autograd again.
         return loaded.getBlock().forward(none, arguments, true);
+    }
+
+    /** Frees the module, with whatever its attributes hold. Calls are refused from then on. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        Model loaded = model;
+        if (loaded != null) {
+            model = null;
+            loaded.close();
+        }
+    }
+
+    /**
+     * Whether {@link #close()} was called.
+     *
+     * @return true if calls are refused
+     */
+    public boolean isClosed() {
+        return closed;
     }
 
     /**
@@ -94,6 +117,9 @@ public final class TorchOps {
         Model loaded = model;
         if (loaded == null) {
             synchronized (this) {
+                if (closed) {
+                    throw new IllegalStateException(resource + " is closed, and its weights are freed");
+                }
                 loaded = model;
                 if (loaded == null) {
                     loaded = load();
@@ -105,6 +131,7 @@ public final class TorchOps {
     }
 
     private Model load() {
+        NativeMemory.keepFreed();
         String methods = source(TorchOps.class, COMMON) + source(anchor, resource);
         Model loaded = Model.newInstance(resource, "PyTorch");
         try {

@@ -1,15 +1,14 @@
 package ai.molae.djl.train;
 
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
+import ai.molae.djl.torch.GradientTape;
 import ai.molae.route.LoadStatistics;
 import ai.molae.spec.MoeSpec;
 import java.util.ArrayList;
@@ -108,14 +107,14 @@ public final class LmTrainer implements AutoCloseable {
         int passes = config.gradientAccumulation();
         for (int pass = 0; pass < passes; pass++) {
             try (NDManager scope = manager.newSubManager();
-                    GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
+                    GradientTape tape = new GradientTape()) {
                 NDList batch = train.batch(scope, step * passes + pass, config.batchSize());
                 NDArray labels = batch.get(1);
                 // An array, not a Java number: DJL frees the scalar it makes of one before backward has read it.
                 NDArray share = scope.full(new Shape(), 1f / passes);
                 NDList outputs = model.forward(new ParameterStore(scope, false), new NDList(batch.get(0)), true);
                 NDArray crossEntropy = CausalLmLoss.crossEntropy(outputs.get(0), labels);
-                collector.backward(crossEntropy.add(outputs.get(1)).mul(share));
+                tape.backward(crossEntropy.add(outputs.get(1)).mul(share));
                 total.loss += crossEntropy.getFloat() / passes;
                 total.auxLoss += outputs.get(1).getFloat() / passes;
                 total.tokens += labels.size();

@@ -12,8 +12,8 @@
 
   # x [..., n], w [V, n] -> [..., V] float32
   def project(self, x: Tensor, w: Tensor, ints: Tensor) -> Tensor:
-    dtype, = annotate(List[int], ints.tolist())
-    return self.linear(x, w, dtype).to(6)
+    gemm, = annotate(List[int], ints.tolist())
+    return self.linear(x, w, gemm).to(6)
 
   def normalize(self, x: Tensor, w: Tensor, eps: float) -> Tensor:
     return torch.rms_norm(x.to(6), [x.size(-1)], w, eps)
@@ -24,8 +24,8 @@
     return self.normalize(x, w, eps)
 
   # x [B, S, n] -> [B, heads, S, d] float32; bias [heads d] or empty; norm kind 0 none, 1 over d, 2 over heads d
-  def project_heads(self, x: Tensor, w: Tensor, bias: Tensor, norm: Tensor, d: int, kind: int, eps: float, dtype: int) -> Tensor:
-    y = self.linear(x, w, dtype).to(6)
+  def project_heads(self, x: Tensor, w: Tensor, bias: Tensor, norm: Tensor, d: int, kind: int, eps: float, gemm: int) -> Tensor:
+    y = self.linear(x, w, gemm).to(6)
     if bias.numel() > 0:
       y = y + bias
     if kind == 2:
@@ -63,12 +63,12 @@
   # x [B, S, n], q_w [H d, n], k_w and v_w [G d, n], o_w [n, H d]; biases and norm weights or empty; caches [B, G, capacity, d], of which
   # the first `start` positions are filled, or empty -> [B, S, n]. Keys and values are written into the caches.
   def attention(self, x: Tensor, q_w: Tensor, k_w: Tensor, v_w: Tensor, o_w: Tensor, q_b: Tensor, k_b: Tensor, v_b: Tensor, q_norm: Tensor, k_norm: Tensor, k_cache: Tensor, v_cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
-    d, kind, dtype, start = annotate(List[int], ints.tolist())
+    d, kind, gemm, start = annotate(List[int], ints.tolist())
     theta, eps = annotate(List[float], floats.tolist())
     S = x.size(1)
-    q = self.project_heads(x, q_w, q_b, q_norm, d, kind, eps, dtype)
-    k = self.project_heads(x, k_w, k_b, k_norm, d, kind, eps, dtype)
-    v = self.project_heads(x, v_w, v_b, k_norm, d, 0, eps, dtype)
+    q = self.project_heads(x, q_w, q_b, q_norm, d, kind, eps, gemm)
+    k = self.project_heads(x, k_w, k_b, k_norm, d, kind, eps, gemm)
+    v = self.project_heads(x, v_w, v_b, k_norm, d, 0, eps, gemm)
 
     even = torch.arange(0, d, 2, dtype=6, layout=None, device=x.device)
     frequencies = torch.reciprocal(torch.pow(theta, even / d))
@@ -85,13 +85,13 @@
       torch.copy_(torch.narrow(v_cache, 2, start, S), v)
       y = self.attend(q, torch.narrow(k_cache, 2, 0, start + S), torch.narrow(v_cache, 2, 0, start + S))
     else:
-      y = self.attend(q.to(dtype), k.to(dtype), v.to(dtype))
-    return self.linear(y, o_w, dtype).to(6)
+      y = self.attend(q.to(gemm & 15), k.to(gemm & 15), v.to(gemm & 15))
+    return self.linear(y, o_w, gemm).to(6)
 
   # x [..., n], up [2 m, n] (gated) or [m, n], down [n, m] -> [..., n]
   def dense(self, x: Tensor, up: Tensor, down: Tensor, ints: Tensor) -> Tensor:
-    activation, dtype, gated = annotate(List[int], ints.tolist())
-    return self.feed_forward(x, up, down, activation, gated, dtype)
+    activation, gemm, gated = annotate(List[int], ints.tolist())
+    return self.feed_forward(x, [up, down], 0, activation, gated, gemm)
 
   # logits [..., V], labels [...] -> number of labels that are neither -100 nor a token id
   def bad_labels(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -1,17 +1,110 @@
-  # What the operations of layers share; stands before every other TorchScript resource.
+  # What the operations of layers share; stands before every other TorchScript resource. `matrices`, `scales` and `packed` are the weights of
+  # a module prepared for inference, and empty in the modules that all layers share.
+  #
+  # How products are computed travels as one number `gemm` (class Gemm): bits 0-3 the element type of activations (6 float32, 15
+  # bfloat16, 5 float16), bits 4-7 the kernel (0 matmul, 1 matmul or oneDNN by the number of rows, 2 oneDNN packed, 3 FBGEMM float16, 4 FBGEMM
+  # int8, 5 matmul with int8 weights), and for kernel 1 the classes of row counts that use oneDNN: from bit 8 on where autograd records, from
+  # bit 16 on where it does not; bit 24: matrices of any size.
 
-  # The one seam for products: y = x wT in the compute precision. On a CPU every new number of rows costs oneDNN, which multiplies
-  # bfloat16, a compilation, and experts get another number in every step: rows are filled up to a multiple of
-  # 32 or, where there are many, of the power of two next above an eighth of them, so that there are few different numbers.
-  def linear(self, x: Tensor, w: Tensor, dtype: int) -> Tensor:
-    rows = x.size(0)
-    step = 32
-    while step * 8 <= rows:
+  # Every new number of rows costs oneDNN a compilation, and experts get another number in every step. So rows are filled up to few different
+  # numbers, of which there are 16 from one power of two to the next; at most 3 % are in vain.
+  def filled(self, rows: int) -> int:
+    step = 1
+    while step * 32 < rows:
       step = step * 2
-    if dtype == 15 and x.dim() == 2 and rows > 32 and rows % step != 0 and not x.is_cuda:
-      filled = torch.constant_pad_nd(x.to(dtype), [0, 0, 0, step - rows % step], 0)
-      return torch.narrow(torch.matmul(filled, w.to(dtype).t()), 0, 0, rows)
-    return torch.matmul(x.to(dtype), w.to(dtype).t())
+    return (rows + step - 1) // step * step
+
+  # Whether products of this kind gain by filled rows.
+  def fills(self, gemm: int, on_cpu: bool) -> bool:
+    return on_cpu and ((gemm & 15) == 15 or ((gemm >> 4) & 15) in [1, 2])
+
+  # Whether oneDNN multiplies so many rows with a matrix of so many elements, by the classes of rows from `bit` on: up to 4, 16, 64, 256,
+  # more. Not with matrices smaller than those that Gemm measured, where what a call costs before it multiplies weighs more, unless bit 24 says so.
+  def by_onednn(self, rows: int, elements: int, gemm: int, bit: int) -> bool:
+    if ((gemm >> 4) & 15) != 1 or rows == 0 or (elements < 131072 and ((gemm >> 24) & 1) == 0):
+      return False
+    size_class = 0
+    while size_class < 4 and rows > (4 << (2 * size_class)):
+      size_class = size_class + 1
+    return ((gemm >> (bit + size_class)) & 1) == 1
+
+  # a b, a [r, k], b [k, c], without autograd
+  def multiply(self, a: Tensor, b: Tensor, gemm: int) -> Tensor:
+    if not a.is_cuda and self.by_onednn(a.size(0), b.numel(), gemm, 16):
+      return ops.mkldnn._linear_pointwise(a, b.t(), None, "none", annotate(List[Optional[number]], []), "")
+    return torch.matmul(a, b)
+
+  # y = x wT, x [..., a], w [b, a] of any floating type; the one seam for products that autograd may record
+  def linear(self, x: Tensor, w: Tensor, gemm: int) -> Tensor:
+    x = x.to(gemm & 15)
+    w = w.to(gemm & 15)
+    rows = x.numel() // x.size(-1)
+    onednn = torch.is_grad_enabled() and self.by_onednn(rows, w.numel(), gemm, 8)
+    if not onednn and (torch.is_grad_enabled() or x.is_cuda) and (gemm & 15) != 15:
+      return torch.matmul(x, w.t())
+    flat = x.reshape([rows, x.size(-1)])
+    more = 0
+    if self.fills(gemm, not x.is_cuda):
+      more = self.filled(rows) - rows
+    if more > 0:
+      flat = torch.constant_pad_nd(flat, [0, 0, 0, more], 0)
+    if onednn:
+      y = torch.to_dense(torch.mkldnn_linear(torch.to_mkldnn(flat, None), w, None), None, masked_grad=None)
+    elif torch.is_grad_enabled():
+      y = torch.matmul(flat, w.t())
+    else:
+      y = self.multiply(flat, w.t(), gemm)
+    if more > 0:
+      y = torch.narrow(y, 0, 0, rows)
+    return y.reshape(x.size()[0:-1] + [w.size(0)])
+
+  # y = x wT for the i-th matrix of a list or, in a prepared module, of its packed weights; x [rows, a]
+  def product(self, x: Tensor, ws: List[Tensor], i: int, gemm: int) -> Tensor:
+    kernel = (gemm >> 4) & 15
+    if kernel <= 1:
+      return self.linear(x, ws[i], gemm)
+    elif kernel == 2:
+      x = x.to(gemm & 15)
+      rows = x.size(0)
+      more = self.filled(rows) - rows
+      if more > 0:
+        x = torch.constant_pad_nd(x, [0, 0, 0, more], 0)
+      y = ops.mkldnn._linear_pointwise(x, ws[i], None, "none", annotate(List[Optional[number]], []), "")
+      if more > 0:
+        y = torch.narrow(y, 0, 0, rows)
+      return y
+    elif kernel == 3:
+      return ops.quantized.linear_dynamic_fp16(x.to(6), self.packed[i])
+    elif kernel == 4:
+      # Rows are scaled by themselves, so that a token's result does not depend on the others.
+      x = x.to(6)
+      s = torch.clamp_min(torch.amax(torch.abs(x), [1], True), 1e-30)
+      y = ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(torch.div(x, s), 1.0 / 127.0, 128, self.packed[i])
+      return torch.mul(y, s)
+    else:
+      dtype = gemm & 15
+      return torch.matmul(x.to(dtype), ws[i].to(dtype).t()) * self.scales[i]
+
+  # Adds the matrices of w [N, b, a] to a prepared module. Int8 weights have one scale per output channel.
+  def pack(self, w: Tensor, ints: Tensor) -> Tensor:
+    gemm, storage = annotate(List[int], ints.tolist())
+    kernel = (gemm >> 4) & 15
+    for matrix in torch.unbind(w, 0):
+      if kernel == 2:
+        self.matrices.append(ops.mkldnn._reorder_linear_weight(matrix.to(storage), 64))
+      elif kernel == 3:
+        self.packed.append(ops.quantized.linear_prepack_fp16(matrix, None))
+      elif storage == 1:
+        s = torch.clamp_min(matrix.abs().amax([1]), 1e-30) / 127.0
+        if kernel == 4:
+          zeros = torch.zeros([matrix.size(0)], dtype=4, layout=None, device=matrix.device)
+          self.packed.append(ops.quantized.linear_prepack(torch.quantize_per_channel(matrix, s.to(7), zeros, 0, 12), None))
+        else:
+          self.matrices.append(torch.round(matrix / s.unsqueeze(1)).to(1))
+          self.scales.append(s.to(gemm & 15))
+      else:
+        self.matrices.append(matrix.to(storage, copy=True))
+    return torch.zeros([0], dtype=6, layout=None, device=w.device)
 
   def activate(self, x: Tensor, activation: int) -> Tensor:
     if activation == 0:
@@ -26,12 +119,29 @@
       y = torch.relu(x)
       return y * y
 
-  # x [..., n], up [2 m, n] (gated, gate rows first) or [m, n], down [n, m] -> [..., n] float32
-  def feed_forward(self, x: Tensor, up: Tensor, down: Tensor, activation: int, gated: int, dtype: int) -> Tensor:
-    h = self.linear(x, up, dtype)
-    if gated == 1:
-      a, b = torch.chunk(h, 2, -1)
-      h = self.activate(a, activation) * b
+  # The gradient of activate's argument x, given that of its result.
+  def activate_backward(self, g: Tensor, x: Tensor, activation: int) -> Tensor:
+    if activation == 0:
+      return torch.silu_backward(g, x)
+    elif activation == 1:
+      return torch.gelu_backward(g, x)
+    elif activation == 2:
+      return torch.gelu_backward(g, x, approximate="tanh")
+    elif activation == 3:
+      return torch.threshold_backward(g, x, 0)
     else:
-      h = self.activate(h, activation)
-    return self.linear(h, down, dtype).to(6)
+      return torch.relu(x) * 2.0 * g
+
+  # What down reads: up [..., 2 m] (gated, gate columns first) or [..., m] -> [..., m]
+  def hidden(self, up: Tensor, activation: int, gated: int) -> Tensor:
+    if gated == 0:
+      return self.activate(up, activation)
+    a, b = torch.chunk(up, 2, -1)
+    if torch.is_grad_enabled():
+      return self.activate(a, activation) * b
+    return self.activate(a, activation).mul_(b)
+
+  # x [T, n], two matrices from i on: up [2 m, n] (gated, gate rows first) or [m, n], down [n, m] -> [T, n] float32
+  def feed_forward(self, x: Tensor, ws: List[Tensor], i: int, activation: int, gated: int, gemm: int) -> Tensor:
+    h = self.hidden(self.product(x, ws, i, gemm), activation, gated)
+    return self.product(h, ws, i + 1, gemm).to(6)

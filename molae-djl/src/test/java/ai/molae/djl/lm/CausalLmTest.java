@@ -1,6 +1,7 @@
 package ai.molae.djl.lm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
@@ -11,6 +12,7 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
@@ -39,6 +41,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class CausalLmTest {
@@ -220,6 +223,45 @@ class CausalLmTest {
                 .forEach((name, gradient) -> assertThat(relativeDistance(gradient, gradients.get(name)))
                         .as(name)
                         .isLessThan(0.1));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Precision.class)
+    void infersWithPackedExperts(Precision precision) {
+        ModelSpec spec = LmFixture.spec();
+        NDArray tokens = LmFixture.tokens(manager, LmFixture.TOKENS);
+        CausalLm model = LmFixture.model(spec, manager);
+        double[] exact = LmFixture.doubles(LmFixture.infer(model, tokens).head());
+
+        model.prepareForInference(precision);
+
+        double[] close = LmFixture.doubles(LmFixture.infer(model, tokens).head());
+        assertThat(relativeDistance(close, exact)).isLessThan(0.03);
+        assertThatIllegalStateException()
+                .isThrownBy(() -> LmFixture.train(model, tokens, LmFixture.labels(manager, LABELS)))
+                .withMessageContaining("prepared for inference in " + precision);
+    }
+
+    @Test
+    void packsAllLayersOrNone() {
+        ModelSpec spec = LmFixture.spec();
+        NDArray tokens = LmFixture.tokens(manager, LmFixture.TOKENS);
+        CausalLm model = LmFixture.model(spec, manager);
+        List<NDArray> downs = model.getParameters().stream()
+                .filter(entry -> entry.getKey().endsWith("mlp_down")
+                        && entry.getValue().getArray().getShape().dimension() == 3)
+                .map(entry -> entry.getValue().getArray())
+                .toList();
+        assertThat(downs).hasSizeGreaterThan(1);
+        downs.get(downs.size() - 1).set(new NDIndex(0, 0, 0), 1e6f);
+        double[] before = LmFixture.doubles(LmFixture.infer(model, tokens).head());
+
+        assertThatThrownBy(() -> model.prepareForInference(Precision.FLOAT16))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContainingAll("down", "1000000", "BFLOAT16");
+
+        assertThat(LmFixture.doubles(LmFixture.infer(model, tokens).head())).containsExactly(before);
+        model.prepareForInference(Precision.BFLOAT16);
     }
 
     private static double relativeDistance(double[] x, double[] y) {

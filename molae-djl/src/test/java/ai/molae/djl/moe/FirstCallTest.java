@@ -21,6 +21,7 @@ class FirstCallTest {
         Process process = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-Dai.djl.offline=true",
+                        "-Dmolae.cache=" + System.getProperty("molae.cache", "target/molae-cache"),
                         "-cp",
                         System.getProperty("java.class.path"),
                         FirstCallTest.class.getName())

@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.DoubleUnaryOperator;
+import java.util.function.Supplier;
 
 /**
  * A layer with parameters, tokens and upstream gradients, to be run by {@link ReferenceMoe} and by what is tested. All numbers are
@@ -136,15 +137,20 @@ record LayerCase(MoeSpec spec, Map<String, double[]> parameters, double[][] xTn,
 
     /** Runs a training step of {@code block} without update. */
     Map<String, double[]> actual(NDManager manager, MoeBlock block) {
-        return actual(manager, block, () -> {});
+        return actual(manager, block, LayerCase::djlCollector, () -> {});
+    }
+
+    static GradientCollector djlCollector() {
+        return Engine.getInstance().newGradientCollector();
     }
 
     /** Runs a training step of {@code block} without update, and something between forward and backward. */
-    Map<String, double[]> actual(NDManager manager, MoeBlock block, Runnable between) {
+    Map<String, double[]> actual(
+            NDManager manager, MoeBlock block, Supplier<GradientCollector> collectors, Runnable between) {
         Map<String, double[]> actual = new LinkedHashMap<>();
         NDArray x = x(manager);
         x.setRequiresGradient(true);
-        try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+        try (GradientCollector collector = collectors.get()) {
             NDList outputs = block.forward(new ParameterStore(manager, false), new NDList(x), true);
             actual.put("y", doubles(outputs.get(0)));
             actual.put("aux", doubles(outputs.get(1)));
@@ -167,6 +173,12 @@ record LayerCase(MoeSpec spec, Map<String, double[]> parameters, double[][] xTn,
         return actual;
     }
 
+    /** Runs inference. */
+    Map<String, double[]> inferred(NDManager manager, MoeBlock block) {
+        NDList outputs = block.forward(new ParameterStore(manager, false), new NDList(x(manager)), false);
+        return Map.of("y", doubles(outputs.singletonOrThrow()));
+    }
+
     /** Runs {@link NDArrayMoe}, which returns no load, and something between forward and backward. */
     Map<String, double[]> twin(NDManager manager, Runnable between) {
         Map<String, NDArray> arrays = new LinkedHashMap<>();
@@ -182,7 +194,7 @@ record LayerCase(MoeSpec spec, Map<String, double[]> parameters, double[][] xTn,
         Map<String, double[]> actual = new LinkedHashMap<>();
         NDArray x = x(manager);
         x.setRequiresGradient(true);
-        try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+        try (GradientCollector collector = djlCollector()) {
             NDList outputs = NDArrayMoe.forward(spec, arrays, x);
             actual.put("y", doubles(outputs.get(0)));
             actual.put("aux", doubles(outputs.get(1)));

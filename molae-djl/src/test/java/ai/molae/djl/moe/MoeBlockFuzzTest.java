@@ -3,6 +3,9 @@ package ai.molae.djl.moe;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDManager;
+import ai.molae.djl.torch.Gemm;
+import ai.molae.djl.torch.GemmKernel;
+import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.Precision;
 import ai.molae.reference.ReferenceMoe;
 import ai.molae.spec.Activation;
@@ -18,12 +21,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.Predicate;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Random layers, forward and backward, against {@link ReferenceMoe}.
@@ -46,13 +53,45 @@ class MoeBlockFuzzTest {
     /** Most sums do not cancel: over all tensors the mean is about one half-step. */
     private static final double BFLOAT16_MEAN_TOLERANCE = 1.5 * 0x1p-8;
 
-    @Test
-    void equalsTheReferenceInFloat32() {
+    /** Every way to train a layer. */
+    enum Way {
+        AUTOGRAD_MATMUL(GemmKernel.MATMUL, false, false),
+        AUTOGRAD_ONEDNN(GemmKernel.ONEDNN, false, false),
+        TAPE_MATMUL(GemmKernel.MATMUL, true, false),
+        TAPE_ONEDNN(GemmKernel.ONEDNN, true, false),
+        TAPE_RECOMPUTING(GemmKernel.ONEDNN, true, true);
+
+        private final GemmKernel kernel;
+        private final boolean tape;
+        private final boolean recompute;
+
+        Way(GemmKernel kernel, boolean tape, boolean recompute) {
+            this.kernel = kernel;
+            this.tape = tape;
+            this.recompute = recompute;
+        }
+
+        Map<String, double[]> run(NDManager manager, LayerCase layer, Precision precision, Runnable between) {
+            MoeBlock block = layer.block(
+                    manager, MoeBlock.builder().optPrecision(precision).optRecompute(recompute));
+            return layer.actual(manager, block, tape ? GradientTape::new : LayerCase::djlCollector, between);
+        }
+    }
+
+    @AfterEach
+    void measureAgain() {
+        Gemm.use(Optional.empty());
+    }
+
+    @ParameterizedTest
+    @EnumSource(Way.class)
+    void equalsTheReferenceInFloat32(Way way) {
+        Gemm.use(Optional.of(way.kernel));
         Set<String> seen = new TreeSet<>();
         for (int seed = 0; seed < LAYERS; seed++) {
             LayerCase layer = layer(seed, LayerCase.FLOAT32);
             try (NDManager manager = NDManager.newBaseManager()) {
-                Map<String, double[]> actual = layer.actual(manager, layer.block(manager, MoeBlock.builder()));
+                Map<String, double[]> actual = way.run(manager, layer, Precision.FLOAT32, () -> {});
                 assertClose(seed, layer, actual, FLOAT32_TOLERANCE, name -> true);
             }
             cover(seen, layer);
@@ -60,14 +99,16 @@ class MoeBlockFuzzTest {
         assertThat(seen).containsAll(everything());
     }
 
-    @Test
-    void equalsTheReferenceInBfloat16WithinItsRounding() {
+    @ParameterizedTest
+    @EnumSource(
+            value = Way.class,
+            names = {"AUTOGRAD_MATMUL", "TAPE_MATMUL", "TAPE_RECOMPUTING"})
+    void equalsTheReferenceInBfloat16WithinItsRounding(Way way) {
         List<Double> errors = new ArrayList<>();
         for (int seed = 0; seed < LAYERS; seed++) {
             LayerCase layer = layer(seed, LayerCase.BFLOAT16);
             try (NDManager manager = NDManager.newBaseManager()) {
-                Map<String, double[]> actual = layer.actual(
-                        manager, layer.block(manager, MoeBlock.builder().optPrecision(Precision.BFLOAT16)));
+                Map<String, double[]> actual = way.run(manager, layer, Precision.BFLOAT16, () -> {});
                 // ReLU's derivative jumps at 0, and a rounded z may put a pre-activation on its other side.
                 boolean jumps = layer.spec().activation() == Activation.RELU
                         && layer.spec().latent().isPresent();
@@ -75,9 +116,76 @@ class MoeBlockFuzzTest {
                         assertClose(seed, layer, actual, BFLOAT16_TOLERANCE, name -> !(jumps && name.startsWith("d"))));
             }
         }
-        assertThat(errors.stream().mapToDouble(e -> e).average().orElseThrow())
-                .as("mean")
-                .isBetween(0x1p-10, BFLOAT16_MEAN_TOLERANCE);
+        assertThat(mean(errors)).isBetween(0x1p-10, BFLOAT16_MEAN_TOLERANCE);
+    }
+
+    /** Every way to store weights for inference. */
+    enum Stored {
+        FLOAT32_MATMUL(Precision.FLOAT32, GemmKernel.MATMUL, FLOAT32_TOLERANCE, FLOAT32_TOLERANCE),
+        FLOAT32_ONEDNN(Precision.FLOAT32, GemmKernel.ONEDNN, FLOAT32_TOLERANCE, FLOAT32_TOLERANCE),
+        BFLOAT16_MATMUL(Precision.BFLOAT16, GemmKernel.MATMUL, BFLOAT16_TOLERANCE, BFLOAT16_MEAN_TOLERANCE),
+        BFLOAT16_ONEDNN(Precision.BFLOAT16, GemmKernel.ONEDNN, BFLOAT16_TOLERANCE, BFLOAT16_MEAN_TOLERANCE),
+        // 11 bits of mantissa, of weights only
+        FLOAT16_MATMUL(Precision.FLOAT16, GemmKernel.MATMUL, BFLOAT16_TOLERANCE / 8, BFLOAT16_MEAN_TOLERANCE / 8),
+        FLOAT16_FBGEMM(Precision.FLOAT16, GemmKernel.FBGEMM, BFLOAT16_TOLERANCE / 8, BFLOAT16_MEAN_TOLERANCE / 8),
+        // a step is 1/127 of the largest of a channel, and with FBGEMM of a token; rounding noise of a few per cent
+        // where sums cancel
+        INT8_MATMUL(Precision.INT8, GemmKernel.MATMUL, 0.2, 0.01),
+        INT8_FBGEMM(Precision.INT8, GemmKernel.FBGEMM, 0.2, 0.02);
+
+        private final Precision precision;
+        private final GemmKernel kernel;
+        private final double tolerance;
+        private final double meanTolerance;
+
+        Stored(Precision precision, GemmKernel kernel, double tolerance, double meanTolerance) {
+            this.precision = precision;
+            this.kernel = kernel;
+            this.tolerance = tolerance;
+            this.meanTolerance = meanTolerance;
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Stored.class)
+    void preparedForInferenceEqualsTheReference(Stored stored) {
+        Gemm.use(Optional.of(stored.kernel));
+        List<Double> errors = new ArrayList<>();
+        for (int seed = 0; seed < LAYERS; seed += 2) {
+            LayerCase layer = layer(seed, LayerCase.BFLOAT16);
+            try (NDManager manager = NDManager.newBaseManager()) {
+                MoeBlock block = layer.block(manager, MoeBlock.builder());
+                block.prepareForInference(stored.precision);
+                errors.addAll(assertClose(
+                        seed, layer, layer.inferred(manager, block), stored.tolerance, name -> name.equals("y")));
+            }
+        }
+        assertThat(mean(errors)).isBetween(1e-8, stored.meanTolerance);
+    }
+
+    /** So many rows that experts' parts are filled up and cut. */
+    @Test
+    void manyTokensEqualTheReference() {
+        for (int seed = 0; seed < 12; seed++) {
+            SplittableRandom random = new SplittableRandom(seed);
+            LayerCase drawn = LayerCase.draw(RandomSpecs.next(random), 301 + seed, random, LayerCase.FLOAT32);
+            LayerCase layer = seed % 2 == 0 ? drawn : drawn.withEqualTokens();
+            for (Way way : Way.values()) {
+                Gemm.use(Optional.of(way.kernel));
+                try (NDManager manager = NDManager.newBaseManager()) {
+                    Map<String, double[]> actual = way.run(manager, layer, Precision.FLOAT32, () -> {});
+                    assertClose(seed, layer, actual, FLOAT32_TOLERANCE, name -> true);
+                    MoeBlock block = layer.block(manager, MoeBlock.builder());
+                    block.prepareForInference(Precision.FLOAT32);
+                    assertClose(
+                            seed, layer, layer.inferred(manager, block), FLOAT32_TOLERANCE, name -> name.equals("y"));
+                }
+            }
+        }
+    }
+
+    private static double mean(List<Double> errors) {
+        return errors.stream().mapToDouble(e -> e).average().orElseThrow();
     }
 
     @Test
@@ -96,9 +204,12 @@ class MoeBlockFuzzTest {
         for (int seed = 5; seed < LAYERS; seed += 20) {
             LayerCase layer = layer(seed, LayerCase.FLOAT32);
             try (NDManager manager = NDManager.newBaseManager()) {
-                MoeBlock block = layer.block(manager, MoeBlock.builder());
-                Map<String, double[]> actual = layer.actual(manager, block, MoeBlockFuzzTest::overwriteFreedBuffers);
-                assertClose(seed, layer, actual, FLOAT32_TOLERANCE, name -> true);
+                for (Way way : Way.values()) {
+                    Gemm.use(Optional.of(way.kernel));
+                    Map<String, double[]> actual =
+                            way.run(manager, layer, Precision.FLOAT32, MoeBlockFuzzTest::overwriteFreedBuffers);
+                    assertClose(seed, layer, actual, FLOAT32_TOLERANCE, name -> true);
+                }
                 Map<String, double[]> twin = layer.twin(manager, MoeBlockFuzzTest::overwriteFreedBuffers);
                 assertClose(seed, layer, twin, FLOAT32_TOLERANCE, name -> !name.equals("load"));
             }

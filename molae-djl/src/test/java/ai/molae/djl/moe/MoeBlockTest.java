@@ -242,7 +242,7 @@ class MoeBlockTest {
 
     @Test
     void threadsMayInferAtOnce() throws Exception {
-        for (Precision precision : Precision.values()) {
+        for (Precision precision : List.of(Precision.FLOAT32, Precision.BFLOAT16)) {
             MoeBlock layer = LAYER.block(modelManager, MoeBlock.builder().optPrecision(precision));
             float[] serial = forward(layer, LAYER.x(manager), false).head().toFloatArray();
             ExecutorService executor = Executors.newFixedThreadPool(4);
@@ -276,7 +276,7 @@ class MoeBlockTest {
     void resultsBelongToTheManagerOfXAndNothingStays() {
         int onModel = modelManager.getManagedArrays().size();
         for (boolean training : new boolean[] {false, true}) {
-            for (Precision precision : Precision.values()) {
+            for (Precision precision : List.of(Precision.FLOAT32, Precision.BFLOAT16)) {
                 MoeBlock layer = LAYER.block(modelManager, MoeBlock.builder().optPrecision(precision));
                 int before = modelManager.getManagedArrays().size();
                 try (NDManager own = NDManager.newBaseManager()) {

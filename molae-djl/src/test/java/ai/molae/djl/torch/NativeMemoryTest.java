@@ -50,4 +50,34 @@ class NativeMemoryTest {
             assertThat(NativeMemory.inUse().orElseThrow() - start).isLessThan(NOISE);
         }
     }
+
+    @Test
+    void keptMemoryCountsAsFreed() {
+        NativeMemory.keepFreed();
+        NativeMemory.keepFreed();
+        try (NDManager manager = NDManager.newBaseManager()) {
+            manager.zeros(new Shape(1)).close();
+            for (int i = 0; i < 3; i++) {
+                long before = NativeMemory.inUse().orElseThrow();
+                NDArray array = manager.zeros(MB_64);
+                assertThat(NativeMemory.inUse().orElseThrow() - before).isBetween(64 * MB - NOISE, 64 * MB + NOISE);
+                array.close();
+                assertThat(NativeMemory.inUse().orElseThrow() - before).isBetween(-NOISE, NOISE);
+            }
+        }
+    }
+
+    @Test
+    void trimLeavesWhatIsInUse() {
+        NativeMemory.keepFreed();
+        try (NDManager manager = NDManager.newBaseManager()) {
+            NDArray kept = manager.full(new Shape(MB), 3f);
+            manager.zeros(MB_64).close();
+            long before = NativeMemory.inUse().orElseThrow();
+            NativeMemory.trim();
+            assertThat(NativeMemory.inUse().orElseThrow() - before).isBetween(-NOISE, NOISE);
+            assertThat(kept.sum().getFloat()).isEqualTo(3f * MB);
+            assertThat(manager.ones(MB_64).sum().getFloat()).isEqualTo(16f * MB);
+        }
+    }
 }
