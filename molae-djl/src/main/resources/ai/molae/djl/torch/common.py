@@ -19,9 +19,12 @@
     return on_cpu and ((gemm & 15) == 15 or ((gemm >> 4) & 15) in [1, 2])
 
   # Whether oneDNN multiplies so many rows with a matrix of so many elements, by the classes of rows from `bit` on: up to 4, 16, 64, 256,
-  # more. Not with matrices smaller than those that Gemm measured, where what a call costs before it multiplies weighs more, unless bit 24 says so.
+  # more. Not where matrix and product are smaller than what Gemm measured, because what a call costs before it multiplies weighs more there, unless
+  # bit 24 says so.
   def by_onednn(self, rows: int, elements: int, gemm: int, bit: int) -> bool:
-    if ((gemm >> 4) & 15) != 1 or rows == 0 or (elements < 131072 and ((gemm >> 24) & 1) == 0):
+    if ((gemm >> 4) & 15) != 1 or rows == 0:
+      return False
+    if elements < 131072 and rows * elements < 20000000 and ((gemm >> 24) & 1) == 0:
       return False
     size_class = 0
     while size_class < 4 and rows > (4 << (2 * size_class)):
