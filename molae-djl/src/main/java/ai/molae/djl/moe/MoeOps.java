@@ -173,8 +173,7 @@ final class MoeOps {
             NDArray weights,
             Map<String, NDArray> parameters,
             Keep keep) {
-        NDList arguments = new NDList(x, ids, weights);
-        return withStacks(layer, gemm, parameters, arguments, keep, "experts_of");
+        return call("experts_of", layer, gemm, keep, parameters, new NDList(x, ids, weights), new NDList());
     }
 
     /**
@@ -199,15 +198,9 @@ final class MoeOps {
             NDArray gy,
             Map<String, NDArray> parameters,
             NDList kept) {
-        NDList arguments = new NDList(x, ids, weights, gy);
-        arguments.addAll(kept);
-        return withStacks(
-                layer,
-                gemm,
-                parameters,
-                arguments,
-                kept.isEmpty() ? Keep.NOTHING : Keep.ACTIVATIONS,
-                "experts_backward");
+        Keep keep = kept.isEmpty() ? Keep.NOTHING : Keep.ACTIVATIONS;
+        NDList routed = new NDList(x, ids, weights, gy);
+        return call("experts_backward", layer, gemm, keep, parameters, routed, TorchArguments.list(kept));
     }
 
     /** Whether autograd has to give these parameters a gradient before {@link #expertsBackward} may add to it. */
@@ -220,26 +213,29 @@ final class MoeOps {
         }
     }
 
-    private static NDList withStacks(
-            Layer layer, long gemm, Map<String, NDArray> parameters, NDList arguments, Keep keep, String method) {
-        NDArray x = arguments.get(0);
+    /** Calls a method that takes some arrays, the groups, the layer's stacks and numbers, and some more arrays. */
+    private static NDList call(
+            String method,
+            Layer layer,
+            long gemm,
+            Keep keep,
+            Map<String, NDArray> parameters,
+            NDList before,
+            NDList after) {
         MoeSpec spec = layer.spec();
         try (NDArray ints = expertInts(spec, layer.groups(), gemm, keep);
-                NDArray groupOf = groupOf(layer, x)) {
-            boolean backward = method.equals("experts_backward");
-            int fixed = backward ? 4 : 3;
-            NDList all = new NDList(arguments.subList(0, fixed));
-            all.add(groupOf);
-            all.add(parameters.getOrDefault("latent_in", absent()));
-            all.add(spec.fusedGateUp() ? require(parameters, "gate_up") : parameters.getOrDefault("gate", absent()));
-            all.add(parameters.getOrDefault("up", absent()));
-            all.add(require(parameters, "down"));
-            all.add(parameters.getOrDefault("latent_out", absent()));
-            all.add(ints);
-            if (backward) {
-                all.addAll(TorchArguments.list(arguments.subNDList(fixed)));
-            }
-            return OPS.call(method, all.toArray(new NDArray[0]));
+                NDArray groupOf = groupOf(layer, before.get(0))) {
+            NDList arguments = new NDList(before);
+            arguments.add(groupOf);
+            arguments.add(parameters.getOrDefault("latent_in", absent()));
+            arguments.add(
+                    spec.fusedGateUp() ? require(parameters, "gate_up") : parameters.getOrDefault("gate", absent()));
+            arguments.add(parameters.getOrDefault("up", absent()));
+            arguments.add(require(parameters, "down"));
+            arguments.add(parameters.getOrDefault("latent_out", absent()));
+            arguments.add(ints);
+            arguments.addAll(after);
+            return OPS.call(method, arguments.toArray(new NDArray[0]));
         }
     }
 

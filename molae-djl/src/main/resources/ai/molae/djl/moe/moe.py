@@ -162,6 +162,11 @@
       sizes_G = annotate(List[int], pairs_of.tolist())
     return (slots, p_S.unsqueeze(1).to(gemm & 15), active, sizes, pair_S, token_P, active_G, sizes_G)
 
+  # Where gate, up, down and latent_out begin among the matrices, after so many of latent_in.
+  def offsets(self, N: int, latent_in: int, apart: bool) -> Tuple[int, int, int, int]:
+    up_0 = latent_in + N * int(apart)
+    return (latent_in, up_0, up_0 + N, up_0 + 2 * N)
+
   # The weighted sum of the chosen experts' outputs.
   # x [T, n], ids [T, K], weights [T, K], group_of [N] (empty without latent operators), ws the matrices one after the other: latent_in
   # [R, n] per group, gate_up [2m, a] (fused) or gate [m, a] per expert, up [m, b] per expert, down [c, m] per expert, latent_out
@@ -178,11 +183,8 @@
     kept_up = annotate(List[Tensor], [])
     kept_gate = annotate(List[Tensor], [])
     token_S = torch.floor_divide(slots, ids.size(1))
-    gate_0 = groups * int(R > 0)
     apart = gated == 1 and fused == 0
-    up_0 = gate_0 + N * int(apart)
-    down_0 = up_0 + N
-    out_0 = down_0 + N
+    gate_0, up_0, down_0, out_0 = self.offsets(N, groups * int(R > 0), apart)
     x_Tn = x.to(dtype)
 
     z = x_Tn
@@ -311,11 +313,8 @@
         else:
           gs.extend(torch.unbind(gradient, 0))
     token_S = torch.floor_divide(slots, K)
-    gate_0 = groups * int(R > 0)
     apart = gated == 1 and fused == 0
-    up_0 = gate_0 + N * int(apart)
-    down_0 = up_0 + N
-    out_0 = down_0 + N
+    gate_0, up_0, down_0, out_0 = self.offsets(N, groups * int(R > 0), apart)
     x_Tn = x.to(dtype)
     gy = gy.to(dtype)
     # Where experts read latents only, the gradient of x is all made at the end.

@@ -14,6 +14,18 @@
       step = step * 2
     return (rows + step - 1) // step * step
 
+  # x [rows, a] with rows of zeros up to such a number, and back again; neither copies where there is nothing to do.
+  def filled_up(self, x: Tensor) -> Tensor:
+    more = self.filled(x.size(0)) - x.size(0)
+    if more == 0:
+      return x
+    return torch.constant_pad_nd(x, [0, 0, 0, more], 0)
+
+  def first_rows(self, y: Tensor, rows: int) -> Tensor:
+    if y.size(0) == rows:
+      return y
+    return torch.narrow(y, 0, 0, rows)
+
   # Whether products of this kind gain by filled rows.
   def fills(self, gemm: int, on_cpu: bool) -> bool:
     return on_cpu and ((gemm & 15) == 15 or ((gemm >> 4) & 15) in [1, 2])
@@ -46,20 +58,15 @@
     if not onednn and (torch.is_grad_enabled() or x.is_cuda) and (gemm & 15) != 15:
       return torch.matmul(x, w.t())
     flat = x.reshape([rows, x.size(-1)])
-    more = 0
     if self.fills(gemm, not x.is_cuda):
-      more = self.filled(rows) - rows
-    if more > 0:
-      flat = torch.constant_pad_nd(flat, [0, 0, 0, more], 0)
+      flat = self.filled_up(flat)
     if onednn:
       y = torch.to_dense(torch.mkldnn_linear(torch.to_mkldnn(flat, None), w, None), None, masked_grad=None)
     elif torch.is_grad_enabled():
       y = torch.matmul(flat, w.t())
     else:
       y = self.multiply(flat, w.t(), gemm)
-    if more > 0:
-      y = torch.narrow(y, 0, 0, rows)
-    return y.reshape(x.size()[0:-1] + [w.size(0)])
+    return self.first_rows(y, rows).reshape(x.size()[0:-1] + [w.size(0)])
 
   # y = x wT for the i-th matrix of a list or, in a prepared module, of its packed weights; x [rows, a]
   def product(self, x: Tensor, ws: List[Tensor], i: int, gemm: int) -> Tensor:
@@ -68,14 +75,8 @@
       return self.linear(x, ws[i], gemm)
     elif kernel == 2:
       x = x.to(gemm & 15)
-      rows = x.size(0)
-      more = self.filled(rows) - rows
-      if more > 0:
-        x = torch.constant_pad_nd(x, [0, 0, 0, more], 0)
-      y = ops.mkldnn._linear_pointwise(x, ws[i], None, "none", annotate(List[Optional[number]], []), "")
-      if more > 0:
-        y = torch.narrow(y, 0, 0, rows)
-      return y
+      y = ops.mkldnn._linear_pointwise(self.filled_up(x), ws[i], None, "none", annotate(List[Optional[number]], []), "")
+      return self.first_rows(y, x.size(0))
     elif kernel == 3:
       return ops.quantized.linear_dynamic_fp16(x.to(6), self.packed[i])
     elif kernel == 4:
