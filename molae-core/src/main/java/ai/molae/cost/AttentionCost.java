@@ -45,7 +45,7 @@ record AttentionCost(
     private static AttentionCost grouped(GroupedQueryAttentionSpec spec, long n) {
         long query = Checks.product(spec.numAttentionHeads(), spec.headDim());
         long keyValue = Checks.product(spec.numKeyValueHeads(), spec.headDim());
-        long bias = spec.qkvBias() ? query + 2 * keyValue : 0;
+        long bias = (spec.qkvBias() ? query + 2 * keyValue : 0) + (spec.outputBias() ? n : 0);
         long norm =
                 switch (spec.qkNorm()) {
                     case NONE -> 0;
@@ -79,6 +79,7 @@ record AttentionCost(
         long value = heads * spec.vHeadDim();
         long queryWeights = qRank == 0 ? n * query : n * qRank + qRank * query;
         long keyValueWeights = n * (kvRank + spec.qkRopeHeadDim()) + kvRank * (heads * spec.qkNopeHeadDim() + value);
+        long bias = spec.bias() ? qRank + kvRank + spec.qkRopeHeadDim() + n : 0;
         List<Kept> kept = new ArrayList<>();
         if (qRank > 0) {
             kept.add(new Kept("q_a", "[T, q_rank]", qRank));
@@ -92,7 +93,7 @@ record AttentionCost(
         kept.add(new Kept("output", "[T, heads·d_v]", value));
         return new AttentionCost(
                 queryWeights + keyValueWeights + value * n,
-                qRank + kvRank,
+                qRank + kvRank + bias,
                 query,
                 value,
                 kvRank + spec.qkRopeHeadDim(),

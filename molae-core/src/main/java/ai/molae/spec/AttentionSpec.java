@@ -9,4 +9,11 @@ public sealed interface AttentionSpec permits GroupedQueryAttentionSpec, LatentA
      * @return {@code num_attention_heads}
      */
     int numAttentionHeads();
+
+    /**
+     * The rotary position embedding.
+     *
+     * @return RoPE
+     */
+    RopeSpec rope();
 }

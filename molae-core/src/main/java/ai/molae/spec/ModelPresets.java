@@ -15,8 +15,7 @@ import java.util.Map;
  * ModelSpec molae = qwen.mapMoe(moe -> moe.withLatent(latent));
  * }</pre>
  *
- * <p>Left out, because {@code ModelSpec} describes the layers only: YaRN scaling of the rotary base (DeepSeek),
- * DeepSeek-V3's extra multi-token-prediction layer and its FP8 block scales, and the unused dense widths of the Qwen
+ * <p>Left out, because {@code ModelSpec} describes the layers only: DeepSeek-V3's extra multi-token-prediction layer and its FP8 block scales, and the unused dense widths of the Qwen
  * configs. {@code aux_loss_alpha} of DeepSeek divides the load by K, {@code router_aux_loss_coef} does not, so its
  * presets hold {@code aux_loss_alpha / K}.
  */
@@ -119,6 +118,7 @@ public final class ModelPresets {
         RouterSpec router = RouterSpec.builder()
                 .optScoreFunction(ScoreFunction.SOFTMAX_OVER_CHOSEN)
                 .optAuxLossCoef(0.02)
+                .optAuxLossScope(AuxLossScope.MODEL)
                 .build();
         return ModelSpec.builder()
                 .setVocabSize(32_000)
@@ -136,7 +136,7 @@ public final class ModelPresets {
                 .addLayers(
                         24,
                         moe(2048, 1408, 60, 4)
-                                .optRouter(softmax(false, 0.001))
+                                .optRouter(softmax(false, 0.001, AuxLossScope.MODEL))
                                 .optSharedExpert(new SharedExpertSpec(5632, true))
                                 .build())
                 .optMaxPositionEmbeddings(8192)
@@ -150,7 +150,9 @@ public final class ModelPresets {
                 .setAttention(new GroupedQueryAttentionSpec(32, 4, 128, 1e6, false, QkNorm.PER_HEAD))
                 .addLayers(
                         48,
-                        moe(2048, 768, 128, 8).optRouter(softmax(true, 0.001)).build())
+                        moe(2048, 768, 128, 8)
+                                .optRouter(softmax(true, 0.001, AuxLossScope.MODEL))
+                                .build())
                 .optMaxPositionEmbeddings(40_960)
                 .optRmsNormEps(1e-6)
                 .build();
@@ -162,7 +164,9 @@ public final class ModelPresets {
                 .setAttention(new GroupedQueryAttentionSpec(16, 16, 128, 1e4, false, QkNorm.FULL))
                 .addLayers(
                         16,
-                        moe(2048, 1024, 64, 8).optRouter(softmax(false, 0.01)).build())
+                        moe(2048, 1024, 64, 8)
+                                .optRouter(softmax(false, 0.01, AuxLossScope.MODEL))
+                                .build())
                 .optMaxPositionEmbeddings(4096)
                 .optRmsNormEps(1e-5)
                 .build();
@@ -171,12 +175,12 @@ public final class ModelPresets {
     private static ModelSpec deepSeekV2Lite() {
         return ModelSpec.builder()
                 .setVocabSize(102_400)
-                .setAttention(new LatentAttentionSpec(16, 0, 512, 128, 64, 128, 1e4))
+                .setAttention(withYarn(new LatentAttentionSpec(16, 0, 512, 128, 64, 128, 1e4), 0.707))
                 .addLayers(1, DenseSpec.swiglu(2048, 10_944))
                 .addLayers(
                         26,
                         moe(2048, 1408, 64, 6)
-                                .optRouter(softmax(false, 0.001 / 6))
+                                .optRouter(softmax(false, 0.001 / 6, AuxLossScope.SEQUENCE))
                                 .optSharedExpert(SharedExpertSpec.of(2 * 1408))
                                 .build())
                 .optMaxPositionEmbeddings(163_840)
@@ -190,7 +194,7 @@ public final class ModelPresets {
                 .build();
         return ModelSpec.builder()
                 .setVocabSize(129_280)
-                .setAttention(new LatentAttentionSpec(128, 1536, 512, 128, 64, 128, 1e4))
+                .setAttention(withYarn(new LatentAttentionSpec(128, 1536, 512, 128, 64, 128, 1e4), 1))
                 .addLayers(3, DenseSpec.swiglu(7168, 18_432))
                 .addLayers(
                         58,
@@ -227,7 +231,10 @@ public final class ModelPresets {
                 .setVocabSize(32_000)
                 .setAttention(GroupedQueryAttentionSpec.of(8, 8, 64))
                 .addLayers(
-                        12, moe(512, 256, 32, 8).optRouter(softmax(true, 0.01)).build())
+                        12,
+                        moe(512, 256, 32, 8)
+                                .optRouter(softmax(true, 0.01, AuxLossScope.LAYER))
+                                .build())
                 .optMaxPositionEmbeddings(2048)
                 .optTieWordEmbeddings(true)
                 .build();
@@ -241,10 +248,26 @@ public final class ModelPresets {
                 .setTopK(topK);
     }
 
-    private static RouterSpec softmax(boolean normTopkProb, double auxLossCoef) {
+    /** Stretched from 4,096 to 163,840 positions; both {@code mscale} and {@code mscale_all_dim} are {@code mscale}. */
+    private static LatentAttentionSpec withYarn(LatentAttentionSpec attention, double mscale) {
+        RopeScaling yarn = new RopeScaling.Yarn(40, 4096, 32, 1, 1, RopeScaling.Yarn.mscale(40, mscale), true);
+        return new LatentAttentionSpec(
+                attention.numAttentionHeads(),
+                attention.qLoraRank(),
+                attention.kvLoraRank(),
+                attention.qkNopeHeadDim(),
+                attention.qkRopeHeadDim(),
+                attention.vHeadDim(),
+                new RopeSpec(attention.rope().theta(), true, yarn),
+                attention.normEps(),
+                attention.bias());
+    }
+
+    private static RouterSpec softmax(boolean normTopkProb, double auxLossCoef, AuxLossScope scope) {
         return RouterSpec.builder()
                 .optNormTopkProb(normTopkProb)
                 .optAuxLossCoef(auxLossCoef)
+                .optAuxLossScope(scope)
                 .build();
     }
 
@@ -254,6 +277,7 @@ public final class ModelPresets {
                 .optNormTopkProb(true)
                 .optRoutedScalingFactor(routedScalingFactor)
                 .optCorrectionBias(true)
-                .optAuxLossCoef(auxLossCoef);
+                .optAuxLossCoef(auxLossCoef)
+                .optAuxLossScope(AuxLossScope.SEQUENCE);
     }
 }

@@ -29,6 +29,7 @@ import java.util.Objects;
  * @param capacityFactor c in the capacity {@code ceil(c·T·K/N)} of an expert; {@link Double#POSITIVE_INFINITY} is
  *     dropless
  * @param auxLossCoef factor of the load-balancing loss in the layer's auxiliary loss ({@code router_aux_loss_coef})
+ * @param auxLossScope what the load-balancing loss balances
  * @param zLossCoef factor of the router z-loss in the layer's auxiliary loss
  */
 public record RouterSpec(
@@ -41,6 +42,7 @@ public record RouterSpec(
         GroupScore groupScore,
         double capacityFactor,
         double auxLossCoef,
+        AuxLossScope auxLossScope,
         double zLossCoef) {
 
     /**
@@ -55,12 +57,14 @@ public record RouterSpec(
      * @param groupScore how a group is scored
      * @param capacityFactor c in the capacity {@code ceil(c·T·K/N)} of an expert
      * @param auxLossCoef factor of the load-balancing loss in the layer's auxiliary loss
+     * @param auxLossScope what the load-balancing loss balances
      * @param zLossCoef factor of the router z-loss in the layer's auxiliary loss
      * @throws IllegalArgumentException if a field is out of range; the message names it and its value
      */
     public RouterSpec {
         Objects.requireNonNull(scoreFunction, "scoreFunction");
         Objects.requireNonNull(groupScore, "groupScore");
+        Objects.requireNonNull(auxLossScope, "auxLossScope");
         Checks.finitePositive("routedScalingFactor", routedScalingFactor);
         Checks.positive("nGroup", nGroup);
         Checks.check(
@@ -108,6 +112,7 @@ public record RouterSpec(
         builder.groupScore = groupScore;
         builder.capacityFactor = capacityFactor;
         builder.auxLossCoef = auxLossCoef;
+        builder.auxLossScope = auxLossScope;
         builder.zLossCoef = zLossCoef;
         return builder;
     }
@@ -132,6 +137,7 @@ public record RouterSpec(
         private GroupScore groupScore = GroupScore.MAX;
         private double capacityFactor = Double.POSITIVE_INFINITY;
         private double auxLossCoef;
+        private AuxLossScope auxLossScope = AuxLossScope.LAYER;
         private double zLossCoef;
 
         private Builder() {}
@@ -218,6 +224,17 @@ public record RouterSpec(
         }
 
         /**
+         * Sets what the load-balancing loss balances (default {@link AuxLossScope#LAYER}).
+         *
+         * @param auxLossScope layer, model or sequence
+         * @return this builder
+         */
+        public Builder optAuxLossScope(AuxLossScope auxLossScope) {
+            this.auxLossScope = auxLossScope;
+            return this;
+        }
+
+        /**
          * Sets the factor of the router z-loss (default 0).
          *
          * @param zLossCoef the factor
@@ -245,6 +262,7 @@ public record RouterSpec(
                     groupScore,
                     capacityFactor,
                     auxLossCoef,
+                    auxLossScope,
                     zLossCoef);
         }
     }

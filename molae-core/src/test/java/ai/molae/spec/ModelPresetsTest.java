@@ -2,6 +2,7 @@ package ai.molae.spec;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
 import java.util.Locale;
@@ -132,28 +133,40 @@ class ModelPresetsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "DeepSeek-V2-Lite,   16,    0, 1e4",
-        "DeepSeek-V3,       128, 1536, 1e4",
-        "Moonlight-16B-A3B,  16,    0, 5e4",
+        // heads, rank of queries, rotary base, m of YaRN's m² on the softmax scale
+        "DeepSeek-V2-Lite,   16,    0, 1e4, 1.2608",
+        "DeepSeek-V3,       128, 1536, 1e4, 1.3689",
+        "Moonlight-16B-A3B,  16,    0, 5e4, 1",
     })
-    void latentAttentionIsThePublishedOne(String name, int heads, int qLoraRank, double ropeTheta) {
-        assertThat(ModelPresets.get(name).attention())
-                .isEqualTo(new LatentAttentionSpec(heads, qLoraRank, 512, 128, 64, 128, ropeTheta));
+    void latentAttentionIsThePublishedOne(String name, int heads, int qLoraRank, double ropeTheta, double mscale) {
+        LatentAttentionSpec attention =
+                (LatentAttentionSpec) ModelPresets.get(name).attention();
+        assertThat(attention.numAttentionHeads()).isEqualTo(heads);
+        assertThat(attention.qLoraRank()).isEqualTo(qLoraRank);
+        assertThat(attention.kvLoraRank()).isEqualTo(512);
+        assertThat(attention.qkNopeHeadDim()).isEqualTo(128);
+        assertThat(attention.qkRopeHeadDim()).isEqualTo(64);
+        assertThat(attention.vHeadDim()).isEqualTo(128);
+        assertThat(attention.rope().theta()).isEqualTo(ropeTheta);
+        assertThat(attention.rope().interleaved()).isTrue();
+        assertThat(attention.rope().attentionFactor()).isEqualTo(1);
+        assertThat(attention.softmaxScale() * Math.sqrt(192)).isCloseTo(mscale * mscale, within(1e-3));
     }
 
     @ParameterizedTest
     @CsvSource({
         // published coefficient, what our loss divides it by: DeepSeek's aux_loss_alpha is for a load divided by top-k
-        "Mixtral-8x7B,      0.02,  1",
-        "Qwen1.5-MoE-A2.7B, 0.001, 1",
-        "Qwen3-30B-A3B,     0.001, 1",
-        "OLMoE-1B-7B,       0.01,  1",
-        "DeepSeek-V2-Lite,  0.001, 6",
-        "DeepSeek-V3,       0.001, 8",
-        "Moonlight-16B-A3B, 0.001, 6",
+        "Mixtral-8x7B,      0.02,  1, MODEL",
+        "Qwen1.5-MoE-A2.7B, 0.001, 1, MODEL",
+        "Qwen3-30B-A3B,     0.001, 1, MODEL",
+        "OLMoE-1B-7B,       0.01,  1, MODEL",
+        "DeepSeek-V2-Lite,  0.001, 6, SEQUENCE",
+        "DeepSeek-V3,       0.001, 8, SEQUENCE",
+        "Moonlight-16B-A3B, 0.001, 6, SEQUENCE",
     })
-    void balancingHasThePublishedWeight(String name, double coefficient, int divisor) {
+    void balancingIsThePublishedOne(String name, double coefficient, int divisor, AuxLossScope scope) {
         assertThat(lastMoe(name).router().auxLossCoef()).isEqualTo(coefficient / divisor);
+        assertThat(lastMoe(name).router().auxLossScope()).isEqualTo(scope);
     }
 
     @Test

@@ -14,7 +14,17 @@ class RouterSpecTest {
         RouterSpec router = RouterSpec.builder().build();
         assertThat(router)
                 .isEqualTo(new RouterSpec(
-                        ScoreFunction.SOFTMAX, true, 1, false, 1, 1, GroupScore.MAX, Double.POSITIVE_INFINITY, 0, 0));
+                        ScoreFunction.SOFTMAX,
+                        true,
+                        1,
+                        false,
+                        1,
+                        1,
+                        GroupScore.MAX,
+                        Double.POSITIVE_INFINITY,
+                        0,
+                        AuxLossScope.LAYER,
+                        0));
         assertThat(router.hasCapacity()).isFalse();
     }
 
@@ -28,11 +38,22 @@ class RouterSpecTest {
                 .optGroupLimit(8, 4, GroupScore.TOP2_SUM)
                 .optCapacityFactor(1.25)
                 .optAuxLossCoef(0.001)
+                .optAuxLossScope(AuxLossScope.SEQUENCE)
                 .optZLossCoef(0.01)
                 .build();
         assertThat(deepSeekV3)
                 .isEqualTo(new RouterSpec(
-                        ScoreFunction.SIGMOID, false, 2.5, true, 8, 4, GroupScore.TOP2_SUM, 1.25, 0.001, 0.01));
+                        ScoreFunction.SIGMOID,
+                        false,
+                        2.5,
+                        true,
+                        8,
+                        4,
+                        GroupScore.TOP2_SUM,
+                        1.25,
+                        0.001,
+                        AuxLossScope.SEQUENCE,
+                        0.01));
         assertThat(deepSeekV3.toBuilder().build()).isEqualTo(deepSeekV3);
         assertThat(deepSeekV3.hasCapacity()).isTrue();
     }

@@ -1,18 +1,15 @@
 package ai.molae.djl.json;
 
 import ai.molae.spec.Activation;
-import ai.molae.spec.AttentionSpec;
+import ai.molae.spec.AuxLossScope;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.GroupScore;
-import ai.molae.spec.GroupedQueryAttentionSpec;
-import ai.molae.spec.LatentAttentionSpec;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
-import ai.molae.spec.QkNorm;
 import ai.molae.spec.RouterSpec;
 import ai.molae.spec.ScoreFunction;
 import ai.molae.spec.SharedExpertSpec;
@@ -39,7 +36,8 @@ import java.util.TreeMap;
  *     "norm_topk_prob": true, "routed_scaling_factor": 1.0, "correction_bias": false,
  *     "n_group": 1, "topk_group": 1, "group_score": "max",                  max, top2_sum
  *     "capacity_factor": "dropless",               or a number
- *     "router_aux_loss_coef": 0.001, "router_z_loss_coef": 0.0
+ *     "router_aux_loss_coef": 0.001, "router_z_loss_coef": 0.0,
+ *     "router_aux_loss_scope": "layer"                                      layer, model, sequence
  *   },
  *   "latent": {                                    absent for a standard layer
  *     "latent_sizes": {"gate": 768, "up": 768, "down": 768},                the factored operators
@@ -58,9 +56,12 @@ import java.util.TreeMap;
  *   "vocab_size": 32000, "hidden_size": 512,
  *   "attention": {
  *     "type": "grouped_query", "num_attention_heads": 8, "num_key_value_heads": 8, "head_dim": 64,
- *     "rope_theta": 10000.0, "qkv_bias": false, "qk_norm": "none"           none, per_head, full
+ *     "rope_theta": 10000.0, "rope_interleave": false,
+ *     "rope_scaling": {"rope_type": "linear", "factor": 2.0},               absent for none; dynamic, yarn, llama3
+ *     "qkv_bias": false, "output_bias": false, "qk_norm": "none",           none, per_head, full
+ *     "clip_qkv": 8.0, "sliding_window": {"size": 4096, "layers": [0, 2]}   absent for none
  *   },                                             or "type": "latent" with q_lora_rank, kv_lora_rank, qk_nope_head_dim,
- *                                                  qk_rope_head_dim, v_head_dim, rope_theta
+ *                                                  qk_rope_head_dim, v_head_dim, norm_eps, bias and the RoPE keys
  *   "layers": [
  *     {"count": 1, "dense": {"hidden_size": 512, "intermediate_size": 2048, "hidden_act": "silu", "gated": true}},
  *     {"count": 11, "moe": { a layer as above }}
@@ -91,10 +92,10 @@ public final class SpecJson {
             "sigmoid", ScoreFunction.SIGMOID);
     private static final Map<String, GroupScore> GROUP_SCORES =
             Map.of("max", GroupScore.MAX, "top2_sum", GroupScore.TOP2_SUM);
+    private static final Map<String, AuxLossScope> SCOPES =
+            Map.of("layer", AuxLossScope.LAYER, "model", AuxLossScope.MODEL, "sequence", AuxLossScope.SEQUENCE);
     private static final Map<String, ExpertOperator> OPERATORS =
             Map.of("gate", ExpertOperator.GATE, "up", ExpertOperator.UP, "down", ExpertOperator.DOWN);
-    private static final Map<String, QkNorm> QK_NORMS =
-            Map.of("none", QkNorm.NONE, "per_head", QkNorm.PER_HEAD, "full", QkNorm.FULL);
 
     private SpecJson() {}
 
@@ -193,6 +194,7 @@ public final class SpecJson {
             json.addProperty("capacity_factor", DROPLESS);
         }
         json.addProperty("router_aux_loss_coef", router.auxLossCoef());
+        json.addProperty("router_aux_loss_scope", name(SCOPES, router.auxLossScope()));
         json.addProperty("router_z_loss_coef", router.zLossCoef());
         return json;
     }
@@ -208,6 +210,7 @@ public final class SpecJson {
                 json.constant("group_score", GROUP_SCORES),
                 json.is("capacity_factor", DROPLESS) ? Double.POSITIVE_INFINITY : json.number("capacity_factor"),
                 json.number("router_aux_loss_coef"),
+                json.constant("router_aux_loss_scope", SCOPES),
                 json.number("router_z_loss_coef")));
     }
 
@@ -254,7 +257,7 @@ public final class SpecJson {
         JsonObject json = new JsonObject();
         json.addProperty("vocab_size", spec.vocabSize());
         json.addProperty("hidden_size", spec.hiddenSize());
-        json.add("attention", attention(spec.attention()));
+        json.add("attention", AttentionJson.write(spec.attention()));
         JsonArray layers = new JsonArray();
         List<FeedForwardSpec> all = spec.feedForwards();
         int from = 0;
@@ -283,7 +286,7 @@ public final class SpecJson {
             return new ModelSpec(
                     json.integer("vocab_size"),
                     json.integer("hidden_size"),
-                    attention(json.object("attention")),
+                    AttentionJson.read(json.object("attention")),
                     feedForwards,
                     json.integer("max_position_embeddings"),
                     json.number("rms_norm_eps"),
@@ -328,55 +331,7 @@ public final class SpecJson {
                 json.bool("gated")));
     }
 
-    private static JsonObject attention(AttentionSpec attention) {
-        JsonObject json = new JsonObject();
-        if (attention instanceof GroupedQueryAttentionSpec grouped) {
-            json.addProperty("type", "grouped_query");
-            json.addProperty("num_attention_heads", grouped.numAttentionHeads());
-            json.addProperty("num_key_value_heads", grouped.numKeyValueHeads());
-            json.addProperty("head_dim", grouped.headDim());
-            json.addProperty("rope_theta", grouped.ropeTheta());
-            json.addProperty("qkv_bias", grouped.qkvBias());
-            json.addProperty("qk_norm", name(QK_NORMS, grouped.qkNorm()));
-        } else if (attention instanceof LatentAttentionSpec latent) {
-            json.addProperty("type", "latent");
-            json.addProperty("num_attention_heads", latent.numAttentionHeads());
-            json.addProperty("q_lora_rank", latent.qLoraRank());
-            json.addProperty("kv_lora_rank", latent.kvLoraRank());
-            json.addProperty("qk_nope_head_dim", latent.qkNopeHeadDim());
-            json.addProperty("qk_rope_head_dim", latent.qkRopeHeadDim());
-            json.addProperty("v_head_dim", latent.vHeadDim());
-            json.addProperty("rope_theta", latent.ropeTheta());
-        }
-        return json;
-    }
-
-    private static AttentionSpec attention(JsonFields json) {
-        return json.build(() -> {
-            if (json.is("type", "grouped_query")) {
-                return new GroupedQueryAttentionSpec(
-                        json.integer("num_attention_heads"),
-                        json.integer("num_key_value_heads"),
-                        json.integer("head_dim"),
-                        json.number("rope_theta"),
-                        json.bool("qkv_bias"),
-                        json.constant("qk_norm", QK_NORMS));
-            }
-            if (json.is("type", "latent")) {
-                return new LatentAttentionSpec(
-                        json.integer("num_attention_heads"),
-                        json.integer("q_lora_rank"),
-                        json.integer("kv_lora_rank"),
-                        json.integer("qk_nope_head_dim"),
-                        json.integer("qk_rope_head_dim"),
-                        json.integer("v_head_dim"),
-                        json.number("rope_theta"));
-            }
-            throw json.unexpected("type", "one of [grouped_query, latent]");
-        });
-    }
-
-    private static <E> String name(Map<String, E> names, E constant) {
+    static <E> String name(Map<String, E> names, E constant) {
         return names.entrySet().stream()
                 .filter(entry -> entry.getValue().equals(constant))
                 .map(Map.Entry::getKey)

@@ -93,7 +93,7 @@ final class LmOps {
                         normCode(spec.qkNorm()),
                         Gemm.training(precision, x.getDevice()),
                         cache.length());
-                NDArray floats = floats(spec.ropeTheta(), eps)) {
+                NDArray floats = floats(spec.rope().theta(), eps)) {
             return OPS.call(
                             "attention",
                             x,

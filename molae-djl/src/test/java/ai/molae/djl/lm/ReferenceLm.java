@@ -154,7 +154,7 @@ final class ReferenceLm {
                 }
                 for (int i = 0; rope && i < d / 2; i++) {
                     // The complex number (head[i], head[i + d/2]) times e^(i angle).
-                    double angle = s * Math.pow(spec.ropeTheta(), -2.0 * i / d);
+                    double angle = s * Math.pow(spec.rope().theta(), -2.0 * i / d);
                     double re = head[i];
                     double im = head[i + d / 2];
                     head[i] = re * Math.cos(angle) - im * Math.sin(angle);
