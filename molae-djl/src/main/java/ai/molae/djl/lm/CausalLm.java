@@ -10,9 +10,9 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.BlockFile;
-import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.TorchArguments;
 import ai.molae.spec.ModelSpec;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
@@ -20,7 +20,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A decoder-only language model as an ordinary DJL Block:
@@ -32,8 +31,11 @@ import org.jspecify.annotations.Nullable;
  * <table>
  * <caption>Arrays</caption>
  * <tr><th>input</th><td>tokens</td><td>{@code [B, S]} int64 or int32</td></tr>
+ * <tr><th></th><td>mask</td><td>optional, {@code [B, S]}: 0 marks padding, which is seen by nobody, takes no position and counts in no
+ * statistics; its own logits mean nothing</td></tr>
  * <tr><th rowspan="3">output</th><td>logits</td><td>{@code [B, S, V]} float32; those at position s are for the token at s + 1</td></tr>
- * <tr><td>aux</td><td>{@code []} float32, in training only: the sum of the layers' auxiliary losses, zero without MoE layers</td></tr>
+ * <tr><td>aux</td><td>{@code []} float32, in training only: the sum of the auxiliary losses, of the layers or pooled ({@link
+ * ai.molae.spec.AuxLossScope}), zero without MoE layers</td></tr>
  * <tr><td>load ...</td><td>{@code [N]} int64, in training only, one per MoE layer: tokens that chose each expert</td></tr>
  * </table>
  *
@@ -120,71 +122,82 @@ public final class CausalLm extends LmBlock {
      * @throws IllegalStateException if the cache is closed
      */
     public NDArray decode(ParameterStore parameterStore, NDArray tokens, KvCache cache) {
-        checkShape(tokens.getShape());
-        cache.check(spec, tokens.getShape());
+        Shape shape = tokens.getShape();
+        checkShape(shape);
+        cache.check(spec, shape);
         checkTokens(tokens);
-        try (NoGrad noGrad = new NoGrad()) {
+        int count = (int) shape.get(1);
+        NDArray visible = cache.visible(count);
+        try (NoGrad noGrad = new NoGrad();
+                Positions positions =
+                        Positions.of(spec.attention(), tokens.getManager(), count, visible, cache.length())) {
             NDArray h = embed(parameterStore, tokens, false);
             for (int i = 0; i < layers.size(); i++) {
                 try (NDArray before = h) {
                     h = layers.get(i)
-                            .apply(parameterStore, before, cache.layer(i), false)
+                            .apply(parameterStore, before, positions, TorchArguments.absent(), cache.layer(i), false)
                             .head();
                 }
             }
             try (NDArray all = h;
                     NDArray last = all.get(new NDIndex(":, -1"))) {
                 NDArray logits = head(parameterStore, last, false);
-                cache.advance((int) tokens.getShape().get(1));
+                cache.advance(count);
                 return logits;
+            }
+        } finally {
+            if (!visible.isEmpty()) {
+                visible.close();
             }
         }
     }
 
     @Override
-    NDList forward(ParameterStore parameterStore, NDArray tokens, boolean training) {
+    NDList compute(ParameterStore parameterStore, NDList inputs, boolean training) {
+        NDArray tokens = inputs.head();
         checkTokens(tokens);
+        NDArray mask = mask(inputs);
+        int count = (int) tokens.getShape().get(1);
         NDArray h = embed(parameterStore, tokens, training);
-        NDArray aux = null;
-        NDList loads = new NDList();
-        for (DecoderLayer layer : layers) {
-            try (NDArray before = h) {
-                NDList outputs = layer.apply(parameterStore, before, KvCache.Layer.NONE, training);
-                h = outputs.head();
-                if (outputs.size() > 1) {
-                    aux = sum(aux, outputs.get(1));
-                    loads.add(outputs.get(2));
+        LayerStatistics statistics = new LayerStatistics();
+        try (Positions positions = Positions.of(spec.attention(), tokens.getManager(), count, mask, 0)) {
+            for (int i = 0; i < layers.size(); i++) {
+                try (NDArray before = h) {
+                    NDList outputs =
+                            layers.get(i).apply(parameterStore, before, positions, mask, KvCache.Layer.NONE, training);
+                    h = outputs.head();
+                    statistics.add(spec.feedForwards().get(i), outputs);
                 }
             }
         }
         try (NDArray last = h) {
             NDList result = new NDList(head(parameterStore, last, training));
             if (training) {
-                result.add(
-                        aux == null ? last.getManager().zeros(new Shape(), DataType.FLOAT32, last.getDevice()) : aux);
-                result.addAll(loads);
+                result.addAll(statistics.outputs(tokens, mask));
             }
             return result;
         }
     }
 
+    private NDArray mask(NDList inputs) {
+        if (inputs.size() == 1) {
+            return TorchArguments.absent();
+        }
+        NDArray mask = inputs.get(1);
+        if (inputs.size() > 2 || !mask.getShape().equals(inputs.get(0).getShape())) {
+            throw new IllegalArgumentException(
+                    "CausalLm reads tokens, or tokens and an attention mask of their shape, got " + inputs);
+        }
+        return mask;
+    }
+
     private NDArray embed(ParameterStore parameterStore, NDArray tokens, boolean training) {
-        return LmOps.embed(tokens, parameterStore.getValue(embedding, tokens.getDevice(), training));
+        return LmOps.embed(tokens, weights(parameterStore, tokens, training, precision));
     }
 
     private NDArray head(ParameterStore parameterStore, NDArray h, boolean training) {
         try (NDArray x = norm.apply(parameterStore, h, training)) {
-            return LmOps.project(x, parameterStore.getValue(head, x.getDevice(), training), precision);
-        }
-    }
-
-    private static NDArray sum(@Nullable NDArray total, NDArray term) {
-        if (total == null) {
-            return term;
-        }
-        try (total;
-                term) {
-            return total.add(term);
+            return LmOps.project(x, weights(parameterStore, x, training, precision), head.getName());
         }
     }
 
@@ -210,22 +223,13 @@ public final class CausalLm extends LmBlock {
         }
     }
 
-    /**
-     * Packs the experts of every MoE layer for inference, one layer after the other, as {@link MoeBlock#prepareForInference} does; attention,
-     * dense layers and embeddings stay as they are. Afterwards the model generates only.
-     *
-     * @param precision how to store the experts' weights
-     * @throws IllegalStateException if the model is not initialised, or already prepared
-     * @throws IllegalArgumentException if a weight does not fit the precision; the model is then as before
-     */
-    public void prepareForInference(Precision precision) {
-        List<MoeBlock> experts = layers.stream()
-                .map(DecoderLayer::feedForward)
-                .filter(MoeBlock.class::isInstance)
-                .map(MoeBlock.class::cast)
-                .toList();
-        experts.forEach(block -> block.checkPreparable(precision));
-        experts.forEach(block -> block.prepareForInference(precision));
+    /** The embedding is looked up; the head, or the embedding in its place, is multiplied with. */
+    @Override
+    protected Storage storage(String parameter) {
+        if (!parameter.equals(embedding.getName())) {
+            return Storage.PACKED;
+        }
+        return head == embedding ? Storage.TABLE_AND_PACKED : Storage.TABLE;
     }
 
     @Override
@@ -285,7 +289,7 @@ public final class CausalLm extends LmBlock {
          * Builds the block.
          *
          * @return the block
-         * @throws IllegalArgumentException if no spec was set or the model has multi-head latent attention
+         * @throws IllegalArgumentException if no spec was set
          */
         public CausalLm build() {
             return new CausalLm(this);

@@ -8,6 +8,9 @@ import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.TorchArguments;
+import ai.molae.spec.AttentionSpec;
+import ai.molae.spec.AuxLossScope;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.ModelSpec;
@@ -22,13 +25,14 @@ import ai.molae.spec.MoeSpec;
  * </pre>
  *
  * Input and output h are {@code [B, S, n]} float32. Inference and dense layers return {@code NDList(h)}; in training a MoE layer returns
- * {@code NDList(h, aux, load)} as {@link MoeBlock} has them. Results belong to the manager of the input. Another shape is an
+ * {@code NDList(h, aux, load)} as {@link MoeBlock} has them, and {@code probabilities} too where the model pools the balancing loss. Results belong to the manager of the input. Another shape is an
  * {@link IllegalArgumentException}. Any number of threads may infer at once.
  */
 public final class DecoderLayer extends LmBlock {
 
     private final RmsNorm inputNorm;
-    private final GroupedQueryAttention attention;
+    private final AttentionSpec attentionSpec;
+    private final Attention attention;
     private final RmsNorm feedForwardNorm;
     private final Block feedForward;
 
@@ -38,13 +42,13 @@ public final class DecoderLayer extends LmBlock {
      * @param model the model
      * @param index which of its layers, from 0
      * @param precision the arithmetic of the products
-     * @throws IllegalArgumentException if the model has multi-head latent attention
      * @throws IndexOutOfBoundsException if there is no such layer
      */
     public DecoderLayer(ModelSpec model, int index, Precision precision) {
         FeedForwardSpec spec = model.feedForwards().get(index);
         inputNorm = addChildBlock("input_layernorm", new RmsNorm(model.hiddenSize(), model.rmsNormEps()));
-        attention = addChildBlock("self_attn", new GroupedQueryAttention(model, precision));
+        attention = addChildBlock("self_attn", Attention.of(model, index, precision));
+        attentionSpec = model.attention();
         feedForwardNorm =
                 addChildBlock("post_attention_layernorm", new RmsNorm(model.hiddenSize(), model.rmsNormEps()));
         feedForward = addChildBlock("mlp", feedForward(spec, precision, model.initializerRange()));
@@ -54,19 +58,21 @@ public final class DecoderLayer extends LmBlock {
         if (spec instanceof DenseSpec dense) {
             return new DenseFeedForward(dense, precision, initializerRange);
         }
-        return MoeBlock.builder()
-                .setSpec((MoeSpec) spec)
-                .optPrecision(precision)
-                .optInitializerRange(initializerRange)
-                .build();
+        MoeSpec moe = (MoeSpec) spec;
+        MoeBlock.Builder builder =
+                MoeBlock.builder().setSpec(moe).optPrecision(precision).optInitializerRange(initializerRange);
+        if (moe.router().auxLossScope() == AuxLossScope.MODEL) {
+            builder.optPooledBalance();
+        }
+        return builder.build();
     }
 
     /**
      * The attention.
      *
-     * @return {@code self_attn}
+     * @return {@code self_attn}, a {@link GroupedQueryAttention} or a {@link LatentAttention}
      */
-    public GroupedQueryAttention attention() {
+    public Attention attention() {
         return attention;
     }
 
@@ -79,18 +85,28 @@ public final class DecoderLayer extends LmBlock {
         return feedForward;
     }
 
-    /** The forward pass, with or without a cache, under the gradient mode of the caller. */
-    NDList apply(ParameterStore parameterStore, NDArray h, KvCache.Layer cache, boolean training) {
+    /** The forward pass, with or without a cache, under the gradient mode of the caller. {@code mask} is of the tokens, or absent. */
+    NDList apply(
+            ParameterStore parameterStore,
+            NDArray h,
+            Positions positions,
+            NDArray mask,
+            KvCache.Layer cache,
+            boolean training) {
         NDArray attended;
         try (NDArray x = inputNorm.apply(parameterStore, h, training);
-                NDArray y = attention.apply(parameterStore, x, cache, training)) {
+                NDArray y = attention.apply(parameterStore, x, positions, cache, training)) {
             attended = h.add(y);
         }
         // Read by the norm and by the residual connection.
         try (NDArray whole = attended;
                 NDArray before = training ? GradientTape.cut(whole) : whole;
                 NDArray x = feedForwardNorm.apply(parameterStore, before, training)) {
-            NDList outputs = feedForward.forward(parameterStore, new NDList(x), training);
+            NDList inputs = new NDList(x);
+            if (!mask.isEmpty() && feedForward instanceof MoeBlock) {
+                inputs.add(mask);
+            }
+            NDList outputs = feedForward.forward(parameterStore, inputs, training);
             try (NDArray y = outputs.head()) {
                 outputs.set(0, before.add(y));
             }
@@ -99,8 +115,13 @@ public final class DecoderLayer extends LmBlock {
     }
 
     @Override
-    NDList forward(ParameterStore parameterStore, NDArray h, boolean training) {
-        return apply(parameterStore, h, KvCache.Layer.NONE, training);
+    NDList compute(ParameterStore parameterStore, NDList inputs, boolean training) {
+        NDArray h = inputs.singletonOrThrow();
+        NDArray absent = TorchArguments.absent();
+        int tokens = (int) h.getShape().get(1);
+        try (Positions positions = Positions.of(attentionSpec, h.getManager(), tokens, absent, 0)) {
+            return apply(parameterStore, h, positions, absent, KvCache.Layer.NONE, training);
+        }
     }
 
     @Override

@@ -3,7 +3,6 @@ package ai.molae.djl.lm;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.DenseSpec;
@@ -23,8 +22,6 @@ public final class DenseFeedForward extends LmBlock {
 
     private final DenseSpec spec;
     private final Precision precision;
-    private final Parameter up;
-    private final Parameter down;
 
     /**
      * A network.
@@ -37,10 +34,8 @@ public final class DenseFeedForward extends LmBlock {
         this.spec = spec;
         this.precision = precision;
         long m = spec.intermediateSize();
-        up = spec.gated()
-                ? matrix("gate_up", initializerRange, 2 * m, spec.hiddenSize())
-                : matrix("up", initializerRange, m, spec.hiddenSize());
-        down = matrix("down", initializerRange, spec.hiddenSize(), m);
+        matrix(spec.gated() ? "gate_up" : "up", initializerRange, spec.gated() ? 2 * m : m, spec.hiddenSize());
+        matrix("down", initializerRange, spec.hiddenSize(), m);
     }
 
     /**
@@ -53,13 +48,9 @@ public final class DenseFeedForward extends LmBlock {
     }
 
     @Override
-    NDList forward(ParameterStore parameterStore, NDArray x, boolean training) {
-        return new NDList(LmOps.feedForward(
-                spec,
-                x,
-                parameterStore.getValue(up, x.getDevice(), training),
-                parameterStore.getValue(down, x.getDevice(), training),
-                precision));
+    NDList compute(ParameterStore parameterStore, NDList inputs, boolean training) {
+        NDArray x = inputs.singletonOrThrow();
+        return new NDList(LmOps.feedForward(spec, x, weights(parameterStore, x, training, precision)));
     }
 
     @Override

@@ -2,35 +2,44 @@ package ai.molae.djl.lm;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.molae.djl.torch.TorchArguments;
+import ai.molae.spec.AttentionSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
+import ai.molae.spec.LatentAttentionSpec;
 import ai.molae.spec.ModelSpec;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * Keys and values of the positions a model has already seen, so that {@link CausalLm#decode} computes new positions only. All memory is
- * taken at once, two arrays {@code [B, G, capacity, d]} float32 per layer, and written in place; a step copies none of it.
+ * taken at once and written in place; a step copies none of it. Per layer that is two arrays {@code [B, G, capacity, d]} float32, or with
+ * multi-head latent attention one array {@code [B, capacity, r + d_rope]} of latents and rotary keys.
  *
- * <p>A cache serves one batch of sequences of equal length and one thread at a time. {@link #close} gives its memory back; so does closing
+ * <p>A cache serves one batch of sequences and one thread at a time. Sequences of different length are padded on the left, see {@link
+ * #padLeft}. {@link #close} gives its memory back; so does closing
  * the manager it was made with.
  */
 public final class KvCache implements AutoCloseable {
 
-    private final GroupedQueryAttentionSpec attention;
+    private final AttentionSpec attention;
     private final int batchSize;
     private final int capacity;
     private final NDManager manager;
-    private final List<NDArray> keys = new ArrayList<>();
-    private final List<NDArray> values = new ArrayList<>();
+    private final List<Layer> layers = new ArrayList<>();
+
+    /** {@code [B, capacity]}, 0 for padding; absent if there is none. */
+    private NDArray visible = TorchArguments.absent();
+
     private int length;
 
-    /** What attention sees of one layer's cache. */
-    record Layer(Optional<NDArray> keys, Optional<NDArray> values, int length) {
+    /** One layer's cache: keys, or latents, and values; absent where there are none. */
+    record Layer(NDArray keys, NDArray values) {
         /** Attention without a cache. */
-        static final Layer NONE = new Layer(Optional.empty(), Optional.empty(), 0);
+        static final Layer NONE = new Layer(TorchArguments.absent(), TorchArguments.absent());
     }
 
     /**
@@ -40,12 +49,9 @@ public final class KvCache implements AutoCloseable {
      * @param manager parent of the cache's memory; its device must be the model's
      * @param batchSize B, number of sequences
      * @param capacity the most positions it can hold, at most the model's {@code maxPositionEmbeddings}
-     * @throws IllegalArgumentException if a number is out of range or the model's attention cannot be run
+     * @throws IllegalArgumentException if a number is out of range
      */
     public KvCache(ModelSpec spec, NDManager manager, int batchSize, int capacity) {
-        if (!(spec.attention() instanceof GroupedQueryAttentionSpec grouped)) {
-            throw new IllegalArgumentException("there is no cache for " + spec.attention());
-        }
         if (batchSize < 1) {
             throw new IllegalArgumentException("batchSize must be positive, got " + batchSize);
         }
@@ -53,14 +59,62 @@ public final class KvCache implements AutoCloseable {
             throw new IllegalArgumentException("capacity must be between 1 and the model's maxPositionEmbeddings = "
                     + spec.maxPositionEmbeddings() + ", got " + capacity);
         }
-        attention = grouped;
+        attention = spec.attention();
         this.batchSize = batchSize;
         this.capacity = capacity;
         this.manager = manager.newSubManager();
-        Shape shape = new Shape(batchSize, grouped.numKeyValueHeads(), capacity, grouped.headDim());
         for (int i = 0; i < spec.numLayers(); i++) {
-            keys.add(this.manager.zeros(shape, DataType.FLOAT32));
-            values.add(this.manager.zeros(shape, DataType.FLOAT32));
+            layers.add(newLayer());
+        }
+    }
+
+    private Layer newLayer() {
+        if (attention instanceof LatentAttentionSpec latent) {
+            int width = latent.kvLoraRank() + latent.qkRopeHeadDim();
+            return new Layer(zeros(batchSize, capacity, width), TorchArguments.absent());
+        }
+        GroupedQueryAttentionSpec grouped = (GroupedQueryAttentionSpec) attention;
+        int heads = grouped.numKeyValueHeads();
+        int width = grouped.headDim();
+        return new Layer(zeros(batchSize, heads, capacity, width), zeros(batchSize, heads, capacity, width));
+    }
+
+    private NDArray zeros(long... shape) {
+        return manager.zeros(new Shape(shape), DataType.FLOAT32);
+    }
+
+    /**
+     * Declares the first positions of sequences as padding, so that sequences of different length end at the same position. Padding is seen by
+     * nobody and takes no position: a padded sequence gets the logits it would get alone, up to rounding.
+     *
+     * @param padding how many positions of each sequence, B numbers
+     * @throws IllegalArgumentException if a number is out of range or there are not B of them
+     * @throws IllegalStateException if the cache is closed or holds positions already
+     */
+    public void padLeft(int... padding) {
+        if (!manager.isOpen() || length > 0) {
+            throw new IllegalStateException(
+                    manager.isOpen()
+                            ? "the cache holds " + length + " positions already; declare padding before, or reset() it"
+                            : "the cache is closed");
+        }
+        if (padding.length != batchSize) {
+            throw new IllegalArgumentException(
+                    "the cache holds batchSize = " + batchSize + " sequences, got the padding of " + padding.length);
+        }
+        float[] mask = new float[batchSize * capacity];
+        boolean any = false;
+        for (int b = 0; b < batchSize; b++) {
+            if (padding[b] < 0 || padding[b] >= capacity) {
+                throw new IllegalArgumentException("padding must be in [0, capacity = " + capacity + "), got "
+                        + padding[b] + " for sequence " + b);
+            }
+            any |= padding[b] > 0;
+            Arrays.fill(mask, b * capacity + padding[b], (b + 1) * capacity, 1);
+        }
+        reset();
+        if (any) {
+            visible = manager.create(mask, new Shape(batchSize, capacity));
         }
     }
 
@@ -91,9 +145,13 @@ public final class KvCache implements AutoCloseable {
         return batchSize;
     }
 
-    /** Forgets every position; the memory stays. */
+    /** Forgets every position and the padding; the memory stays. */
     public void reset() {
         length = 0;
+        if (!visible.isEmpty()) {
+            visible.close();
+            visible = TorchArguments.absent();
+        }
     }
 
     /** Gives the memory back. */
@@ -103,7 +161,12 @@ public final class KvCache implements AutoCloseable {
     }
 
     Layer layer(int index) {
-        return new Layer(Optional.of(keys.get(index)), Optional.of(values.get(index)), length);
+        return layers.get(index);
+    }
+
+    /** Which of the positions so far and the next ones are no padding, {@code [B, length + tokens]}; absent for all. */
+    NDArray visible(int tokens) {
+        return visible.isEmpty() ? visible : visible.get(new NDIndex(":, :{}", length + tokens));
     }
 
     void advance(int positions) {
@@ -115,8 +178,8 @@ public final class KvCache implements AutoCloseable {
         if (!manager.isOpen()) {
             throw new IllegalStateException("the cache is closed");
         }
-        if (!attention.equals(spec.attention()) || keys.size() != spec.numLayers()) {
-            throw new IllegalArgumentException("the cache was made for " + keys.size() + " layers of " + attention
+        if (!attention.equals(spec.attention()) || layers.size() != spec.numLayers()) {
+            throw new IllegalArgumentException("the cache was made for " + layers.size() + " layers of " + attention
                     + ", the model has " + spec.numLayers() + " layers of " + spec.attention());
         }
         if (tokens.get(0) != batchSize) {

@@ -6,7 +6,6 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
@@ -14,7 +13,12 @@ import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.util.Pair;
 import ai.djl.util.PairList;
 import ai.molae.djl.moe.BlockFile;
+import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.PackedWeights;
+import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.PreparableBlock;
+import ai.molae.djl.torch.TorchOps;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.util.HashMap;
@@ -25,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * What the blocks of a language model have in common: parameters declared in one line each, one input, no gradients in inference, shapes
  * checked on loading.
  */
-abstract class LmBlock extends AbstractBlock {
+abstract class LmBlock extends PreparableBlock {
 
     private static final byte VERSION = 1;
 
@@ -57,17 +61,33 @@ abstract class LmBlock extends AbstractBlock {
                 .build());
     }
 
-    /** The values of this block's own parameters on the device of {@code x}, by name. */
-    final Map<String, NDArray> values(ParameterStore parameterStore, NDArray x, boolean training) {
+    /** Matrices are packed; biases and norms stay. */
+    @Override
+    protected Storage storage(String parameter) {
+        return getDirectParameters().get(parameter).getType() == Parameter.Type.WEIGHT
+                ? Storage.PACKED
+                : Storage.PARAMETER;
+    }
+
+    @Override
+    protected TorchOps newModule() {
+        return LmOps.newModule();
+    }
+
+    /** What this block computes with: its own parameters on the device of {@code x}, or its packed weights. */
+    final Weights weights(ParameterStore parameterStore, NDArray x, boolean training, Precision precision) {
         Map<String, NDArray> values = new HashMap<>();
         for (Pair<String, Parameter> entry : getDirectParameters()) {
-            values.put(entry.getKey(), parameterStore.getValue(entry.getValue(), x.getDevice(), training));
+            if (packed().isEmpty() || storage(entry.getKey()) == Storage.PARAMETER) {
+                values.put(entry.getKey(), parameterStore.getValue(entry.getValue(), x.getDevice(), training));
+            }
         }
-        return values;
+        long gemm = packed().map(PackedWeights::gemm).orElseGet(() -> Gemm.training(precision, x.getDevice()));
+        return new Weights(getClass(), values, packed(), gemm);
     }
 
     /** The forward pass under the gradient mode of the caller. */
-    abstract NDList forward(ParameterStore parameterStore, NDArray input, boolean training);
+    abstract NDList compute(ParameterStore parameterStore, NDList inputs, boolean training);
 
     /** Refuses a shape this block cannot read. */
     abstract void checkShape(Shape shape);
@@ -75,13 +95,13 @@ abstract class LmBlock extends AbstractBlock {
     @Override
     protected final NDList forwardInternal(
             ParameterStore parameterStore, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
-        NDArray input = inputs.singletonOrThrow();
-        checkShape(input.getShape());
+        checkShape(inputs.head().getShape());
         if (training) {
-            return forward(parameterStore, input, true);
+            checkNotPrepared("train");
+            return compute(parameterStore, inputs, true);
         }
         try (NoGrad noGrad = new NoGrad()) {
-            return forward(parameterStore, input, false);
+            return compute(parameterStore, inputs, false);
         }
     }
 

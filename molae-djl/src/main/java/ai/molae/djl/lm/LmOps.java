@@ -1,21 +1,19 @@
 package ai.molae.djl.lm;
 
-import static ai.molae.djl.torch.TorchArguments.absent;
 import static ai.molae.djl.torch.TorchArguments.code;
 import static ai.molae.djl.torch.TorchArguments.floats;
 import static ai.molae.djl.torch.TorchArguments.ints;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.molae.djl.torch.Gemm;
-import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchOps;
+import ai.molae.spec.AttentionSpec;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
-import ai.molae.spec.QkNorm;
-import java.util.Map;
-import java.util.function.Function;
+import ai.molae.spec.LatentAttentionSpec;
 
 /**
  * The operations of a language model as functions of arrays; the blocks of this package hold the parameters and call them. Autograd flows
@@ -26,32 +24,39 @@ final class LmOps {
     /** Labels of this value do not count, as everywhere in PyTorch. */
     static final int IGNORED_LABEL = -100;
 
-    private static final TorchOps OPS = new TorchOps(LmOps.class, "lm.py");
+    static final TorchOps OPS = newModule();
 
     private LmOps() {}
+
+    /** A module of its own, for weights packed into it. */
+    static TorchOps newModule() {
+        return new TorchOps(LmOps.class, "lm.py");
+    }
 
     /**
      * Looks tokens up.
      *
      * @param tokens {@code [B, S]} int64 or int32, all in [0, V)
-     * @param weight {@code [V, n]}
-     * @return {@code [B, S, n]}
+     * @param w {@code embed_tokens [V, n]}
+     * @return {@code [B, S, n]} float32
      */
-    static NDArray embed(NDArray tokens, NDArray weight) {
-        return OPS.call("embed", tokens, weight).singletonOrThrow();
+    static NDArray embed(NDArray tokens, Weights w) {
+        String method = w.packed().isPresent() ? "prepared_embed" : "embed";
+        return w.call(OPS, method, tokens, w.get("embed_tokens")).singletonOrThrow();
     }
 
     /**
      * {@code x Wᵀ}.
      *
      * @param x {@code [..., n]}
-     * @param weight {@code [V, n]}
-     * @param precision the arithmetic of the product
+     * @param w has {@code W [V, n]}
+     * @param name its name
      * @return {@code [..., V]} float32
      */
-    static NDArray project(NDArray x, NDArray weight, Precision precision) {
-        try (NDArray ints = ints(Gemm.training(precision, x.getDevice()))) {
-            return OPS.call("project", x, weight, ints).singletonOrThrow();
+    static NDArray project(NDArray x, Weights w, String name) {
+        try (NDArray ints = ints(w.gemm())) {
+            String method = w.packed().isPresent() ? "prepared_project" : "project";
+            return w.call(OPS, method, x, w.get(name), ints).singletonOrThrow();
         }
     }
 
@@ -70,47 +75,25 @@ final class LmOps {
     }
 
     /**
-     * Causal attention over the sequence or, with a cache, over what the cache holds and the sequence behind it.
+     * Rotary angles of the positions behind those of a cache.
      *
      * @param spec the attention
-     * @param x {@code [B, S, n]}
-     * @param parameters the layer's parameters by name
-     * @param cache this layer's cache, extended in place, or {@link KvCache.Layer#NONE}
-     * @param eps ε of the query/key norm
-     * @param precision the arithmetic of the products
-     * @return {@code [B, S, n]} float32
+     * @param manager will own the angles
+     * @param tokens S
+     * @param visible {@code [B, start + S]}, 0 for padding, or absent
+     * @param start number of positions before
+     * @return the positions
      */
-    static NDArray attention(
-            GroupedQueryAttentionSpec spec,
-            NDArray x,
-            Map<String, NDArray> parameters,
-            KvCache.Layer cache,
-            double eps,
-            Precision precision) {
-        Function<String, NDArray> parameter = name -> parameters.getOrDefault(name, absent());
-        try (NDArray ints = ints(
-                        spec.headDim(),
-                        normCode(spec.qkNorm()),
-                        Gemm.training(precision, x.getDevice()),
-                        cache.length());
-                NDArray floats = floats(spec.rope().theta(), eps)) {
-            return OPS.call(
-                            "attention",
-                            x,
-                            parameter.apply("q_proj"),
-                            parameter.apply("k_proj"),
-                            parameter.apply("v_proj"),
-                            parameter.apply("o_proj"),
-                            parameter.apply("q_proj_bias"),
-                            parameter.apply("k_proj_bias"),
-                            parameter.apply("v_proj_bias"),
-                            parameter.apply("q_norm"),
-                            parameter.apply("k_norm"),
-                            cache.keys().orElse(absent()),
-                            cache.values().orElse(absent()),
-                            ints,
-                            floats)
-                    .singletonOrThrow();
+    static Positions positions(AttentionSpec spec, NDManager manager, int tokens, NDArray visible, int start) {
+        int dim = spec instanceof GroupedQueryAttentionSpec grouped
+                ? grouped.headDim()
+                : ((LatentAttentionSpec) spec).qkRopeHeadDim();
+        try (NDArray first = manager.create(spec.rope().frequencies(dim, start + tokens));
+                NDArray ints = ints(start, tokens);
+                NDArray floats = floats(spec.rope().attentionFactor())) {
+            NDList angles = OPS.call("angles", visible, first, ints, floats);
+            angles.attach(manager);
+            return new Positions(angles.get(0), angles.get(1), visible, start);
         }
     }
 
@@ -119,15 +102,14 @@ final class LmOps {
      *
      * @param spec the network
      * @param x {@code [..., n]}
-     * @param up {@code [2m, n]} (gate above up) if gated, else {@code [m, n]}
-     * @param down {@code [n, m]}
-     * @param precision the arithmetic of the products
+     * @param w {@code gate_up [2m, n]} if gated, else {@code up [m, n]}; {@code down [n, m]}
      * @return {@code [..., n]} float32
      */
-    static NDArray feedForward(DenseSpec spec, NDArray x, NDArray up, NDArray down, Precision precision) {
-        try (NDArray ints =
-                ints(code(spec.activation()), Gemm.training(precision, x.getDevice()), code(spec.gated()))) {
-            return OPS.call("dense", x, up, down, ints).singletonOrThrow();
+    static NDArray feedForward(DenseSpec spec, NDArray x, Weights w) {
+        try (NDArray ints = ints(code(spec.activation()), w.gemm(), code(spec.gated()))) {
+            NDArray up = w.get(spec.gated() ? "gate_up" : "up");
+            String method = w.packed().isPresent() ? "prepared_dense" : "dense";
+            return w.call(OPS, method, x, up, w.get("down"), ints).singletonOrThrow();
         }
     }
 
@@ -196,13 +178,5 @@ final class LmOps {
             longs[i] = ints[i];
         }
         return longs;
-    }
-
-    private static long normCode(QkNorm norm) {
-        return switch (norm) {
-            case NONE -> 0;
-            case PER_HEAD -> 1;
-            case FULL -> 2;
-        };
     }
 }

@@ -39,8 +39,8 @@ public final class RmsNorm extends LmBlock {
     }
 
     @Override
-    NDList forward(ParameterStore parameterStore, NDArray x, boolean training) {
-        return new NDList(apply(parameterStore, x, training));
+    NDList compute(ParameterStore parameterStore, NDList inputs, boolean training) {
+        return new NDList(apply(parameterStore, inputs.singletonOrThrow(), training));
     }
 
     @Override

@@ -1,12 +1,13 @@
 package ai.molae.djl.moe;
 
+import static ai.molae.djl.torch.TorchArguments.absent;
+
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.ParameterStore;
@@ -15,9 +16,10 @@ import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.util.PairList;
 import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.GradientTape;
-import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.PreparableBlock;
+import ai.molae.djl.torch.TorchOps;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.ParameterShape;
@@ -27,6 +29,7 @@ import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +44,7 @@ import org.jspecify.annotations.Nullable;
  * <table>
  * <caption>Arrays</caption>
  * <tr><th>input</th><td>x</td><td>{@code [..., n]} float32; leading dimensions are flattened to T tokens, T = 0 included</td></tr>
+ * <tr><th></th><td>mask</td><td>optional, one number per token: those with 0 are padding and count neither in aux nor in load</td></tr>
  * <tr><th rowspan="3">output</th><td>y</td><td>{@code [..., n]} float32</td></tr>
  * <tr><td>aux</td><td>{@code []} float32, in training only: {@code auxLossCoef · balance + zLossCoef · z}; add it to the loss</td></tr>
  * <tr><td>load</td><td>{@code [N]} int64, in training only: tokens that chose each expert, before capacity</td></tr>
@@ -53,16 +57,17 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A wrong last dimension or element type of x is an {@link IllegalArgumentException} with the actual shape.
  */
-public final class MoeBlock extends AbstractBlock {
+public final class MoeBlock extends PreparableBlock {
 
     private static final byte VERSION = 1;
 
+    private static final Set<String> NOT_PACKED = Set.of("router", "e_score_correction_bias", "shared_gate");
+
     private final MoeSpec spec;
     private final Precision precision;
-    private final boolean auxOutput;
+    private final MoeOps.Statistics statistics;
     private final boolean recompute;
     private final MoeOps.Layer layer;
-    private volatile @Nullable PreparedExperts prepared;
 
     /**
      * A float32 layer.
@@ -77,7 +82,7 @@ public final class MoeBlock extends AbstractBlock {
         super(VERSION);
         spec = builder.spec.orElseThrow(() -> new IllegalArgumentException("a MoeBlock needs a spec; use setSpec"));
         precision = builder.precision.checkTrainable();
-        auxOutput = builder.auxOutput;
+        statistics = builder.statistics;
         recompute = builder.recompute;
         layer = new MoeOps.Layer(spec, MoeOps.Groups.of(spec), precision);
         for (ParameterShape parameter : spec.parameters()) {
@@ -158,99 +163,78 @@ public final class MoeBlock extends AbstractBlock {
      * @return false for y alone
      */
     public boolean auxOutput() {
-        return auxOutput;
+        return statistics != MoeOps.Statistics.NONE;
     }
 
-    /**
-     * Packs the weights for inference, once and for good: in {@code precision}, in the layout that multiplies fastest here ({@link Gemm}), and
-     * frees the float32 parameters of the experts. Afterwards the block infers only; it can neither train nor be saved. The packed
-     * weights belong to the manager that owned the parameters. Without a capacity factor, a token's results do not depend on the other tokens of its batch
-     * beyond rounding. Not to be called while another thread uses the block.
-     *
-     * <p>Errors against float32, of the largest output, are of the order of 1e-2 in bfloat16 and int8 and 1e-3 in float16; bytes per weight 4, 2, 2
-     * and 1 (int8: and a scale per channel). While it packs, native memory holds this layer twice.
-     *
-     * @param precision how to store the weights
-     * @throws IllegalStateException if the block is not initialised, or already prepared
-     * @throws IllegalArgumentException for float16 and int8, if a weight is not finite or too large; the block is then as before
-     */
-    public void prepareForInference(Precision precision) {
-        checkPreparable(precision);
-        prepared = PreparedExperts.pack(layer, getDirectParameters(), precision);
-        NativeMemory.trim();
+    /** The router is float32 whatever the precision, and a shared expert's gate is one row. */
+    @Override
+    protected Storage storage(String parameter) {
+        return NOT_PACKED.contains(parameter) ? Storage.PARAMETER : Storage.PACKED;
     }
 
-    /**
-     * Refuses what {@link #prepareForInference} would refuse, and changes nothing; for those who prepare several blocks and want all or none.
-     *
-     * @param precision how to store the weights
-     * @throws IllegalStateException if the block is already prepared
-     * @throws IllegalArgumentException for float16 and int8, if a weight is not finite or too large
-     */
-    public void checkPreparable(Precision precision) {
-        if (prepared != null) {
-            throw new IllegalStateException("already prepared for inference in " + prepared.precision()
-                    + "; load the parameters into a new block");
-        }
-        PreparedExperts.checkRange(getDirectParameters(), precision);
-    }
-
-    /**
-     * How the weights are stored for inference.
-     *
-     * @return the precision given to {@link #prepareForInference}, or empty before it
-     */
-    public Optional<Precision> preparedPrecision() {
-        PreparedExperts experts = prepared;
-        return experts == null ? Optional.empty() : Optional.of(experts.precision());
+    @Override
+    protected TorchOps newModule() {
+        return MoeOps.newModule();
     }
 
     @Override
     protected NDList forwardInternal(
             ParameterStore parameterStore, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
-        NDArray x = inputs.singletonOrThrow();
+        if (inputs.isEmpty() || inputs.size() > 2) {
+            throw new IllegalArgumentException("MoeBlock reads x, or x and a mask of its tokens, got " + inputs);
+        }
+        NDArray x = inputs.get(0);
         checkInput(x);
+        NDArray mask = inputs.size() == 2 ? inputs.get(1) : absent();
+        if (inputs.size() == 2 && mask.size() * spec.hiddenSize() != x.size()) {
+            throw new IllegalArgumentException("the mask has one element per token; x has shape " + x.getShape()
+                    + ", the mask " + mask.getShape());
+        }
         if (training) {
             checkNotPrepared("train");
-            return forward(parameterStore, x, true);
+            return forward(parameterStore, x, mask, true);
         }
         try (NoGrad noGrad = new NoGrad()) {
-            return forward(parameterStore, x, false);
+            return forward(parameterStore, x, mask, false);
         }
     }
 
-    private NDList forward(ParameterStore parameterStore, NDArray x, boolean training) {
+    private NDList forward(ParameterStore parameterStore, NDArray x, NDArray mask, boolean training) {
+        packed().ifPresent(weights -> weights.check(MoeBlock.class, x));
         Map<String, NDArray> parameters = new LinkedHashMap<>();
-        PreparedExperts packed = prepared;
-        if (packed != null) {
-            packed.check(x);
-        }
         getDirectParameters().forEach(entry -> {
-            if (packed == null || !PreparedExperts.isPacked(entry.getKey())) {
+            if (packed().isEmpty() || storage(entry.getKey()) == Storage.PARAMETER) {
                 parameters.put(entry.getKey(), parameterStore.getValue(entry.getValue(), x.getDevice(), training));
             }
         });
-        boolean withAux = training && auxOutput;
+        Shape shape = x.getShape();
+        long sequenceLength = shape.dimension() > 1 ? shape.get(shape.dimension() - 2) : 1;
         try (NDArray xTn = x.reshape(-1, spec.hiddenSize())) {
-            NDList result;
-            if (packed != null) {
-                result = packed.forward(xTn, parameters);
-            } else if (training && GradientTape.current().isPresent() && JniUtils.isGradMode()) {
-                TapedMoe taped =
-                        new TapedMoe(layer, Gemm.training(precision, x.getDevice()), parameters, withAux, recompute);
-                result = GradientTape.current().get().record(xTn, taped::forward);
-            } else if (training && recompute) {
-                throw new IllegalStateException(
-                        "this MoeBlock recomputes its activations, which needs a GradientTape in the place of"
-                                + " DJL's GradientCollector; open one, or build with optRecompute(false)");
-            } else {
-                result = MoeOps.forward(layer, xTn, parameters, withAux);
-            }
+            NDList result = forward(new MoeOps.Tokens(xTn, mask, sequenceLength), parameters, training);
             NDArray y = result.get(0);
-            result.set(0, y.reshape(x.getShape()));
+            result.set(0, y.reshape(shape));
             y.close();
             return result;
         }
+    }
+
+    private NDList forward(MoeOps.Tokens tokens, Map<String, NDArray> parameters, boolean training) {
+        NDArray x = tokens.x();
+        MoeOps.Statistics told = training ? statistics : MoeOps.Statistics.NONE;
+        if (packed().isPresent()) {
+            return PreparedExperts.forward(layer, packed().get(), tokens, parameters);
+        }
+        if (training && GradientTape.current().isPresent() && JniUtils.isGradMode()) {
+            long gemm = Gemm.training(precision, x.getDevice());
+            TapedMoe taped = new TapedMoe(layer, gemm, tokens, parameters, told, recompute);
+            return GradientTape.current().get().record(x, taped::forward);
+        }
+        if (training && recompute) {
+            throw new IllegalStateException(
+                    "this MoeBlock recomputes its activations, which needs a GradientTape in the place of"
+                            + " DJL's GradientCollector; open one, or build with optRecompute(false)");
+        }
+        return MoeOps.forward(layer, tokens, parameters, told);
     }
 
     private void checkInput(NDArray x) {
@@ -280,39 +264,6 @@ public final class MoeBlock extends AbstractBlock {
         return new Shape[] {inputShapes[0]};
     }
 
-    private void checkNotPrepared(String verb) {
-        if (prepared != null) {
-            throw new IllegalStateException("cannot " + verb + ": this MoeBlock was prepared for inference in "
-                    + prepared.precision() + " and has no float32 parameters left; " + verb
-                    + " before prepareForInference, or use a new block");
-        }
-    }
-
-    @Override
-    public boolean isInitialized() {
-        return prepared != null || super.isInitialized();
-    }
-
-    @Override
-    public void initialize(NDManager manager, DataType dataType, Shape... inputShapes) {
-        checkNotPrepared("initialize");
-        super.initialize(manager, dataType, inputShapes);
-    }
-
-    @Override
-    public void saveParameters(DataOutputStream os) throws IOException {
-        checkNotPrepared("save");
-        super.saveParameters(os);
-    }
-
-    @Override
-    public void clear() {
-        super.clear();
-        if (prepared != null) {
-            prepared.close();
-        }
-    }
-
     @Override
     protected void saveMetadata(DataOutputStream os) throws IOException {
         saveInputShapes(os);
@@ -331,10 +282,27 @@ public final class MoeBlock extends AbstractBlock {
 
     @Override
     public void loadParameters(NDManager manager, DataInputStream is) throws IOException, MalformedModelException {
-        checkNotPrepared("load");
         Map<String, Shape> expected = BlockFile.shapes(this);
         super.loadParameters(manager, is);
         BlockFile.checkShapes(this, expected);
+    }
+
+    /**
+     * The load-balancing loss of several layers of N experts together, as Hugging Face computes it ({@link
+     * ai.molae.spec.AuxLossScope#MODEL}):
+     *
+     * <pre>
+     *   coefficient · N Σ_i f_i P_i     f_i = load of expert i over all layers / (layers · tokens),  P_i alike of the probabilities
+     * </pre>
+     *
+     * @param probabilities {@code [N]} of each layer, as blocks with {@link Builder#optPooledBalance} return them
+     * @param loads {@code [N]} of each layer
+     * @param tokens {@code []}, how many tokens were counted
+     * @param coefficient the factor of the loss
+     * @return {@code []} float32, owned by the manager of the first probabilities
+     */
+    public static NDArray pooledBalance(NDList probabilities, NDList loads, NDArray tokens, double coefficient) {
+        return MoeOps.pooledBalance(probabilities, loads, tokens, coefficient);
     }
 
     /** Builds a {@link MoeBlock}. */
@@ -342,7 +310,7 @@ public final class MoeBlock extends AbstractBlock {
         private Optional<MoeSpec> spec = Optional.empty();
         private Precision precision = Precision.FLOAT32;
         private float initializerRange = 0.02f;
-        private boolean auxOutput = true;
+        private MoeOps.Statistics statistics = MoeOps.Statistics.AUX;
         private boolean recompute;
 
         private Builder() {}
@@ -387,7 +355,18 @@ public final class MoeBlock extends AbstractBlock {
          * @return this builder
          */
         public Builder optAuxOutput(boolean auxOutput) {
-            this.auxOutput = auxOutput;
+            statistics = auxOutput ? MoeOps.Statistics.AUX : MoeOps.Statistics.NONE;
+            return this;
+        }
+
+        /**
+         * For models that balance their layers together, see {@link #pooledBalance}: training returns {@code NDList(y, aux, load,
+         * probabilities)}, where aux lacks the balancing loss and probabilities {@code [N]} are the router's, summed over the tokens.
+         *
+         * @return this builder
+         */
+        public Builder optPooledBalance() {
+            statistics = MoeOps.Statistics.POOLED;
             return this;
         }
 

@@ -11,6 +11,7 @@ import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchArguments;
 import ai.molae.djl.torch.TorchOps;
+import ai.molae.spec.AuxLossScope;
 import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.GroupScore;
@@ -74,6 +75,45 @@ final class MoeOps {
         }
     }
 
+    /** What routing tells besides the choices. */
+    enum Statistics {
+        /** Nothing. */
+        NONE(0, 0),
+        /** The auxiliary loss and the load. */
+        AUX(1, 2),
+        /** The auxiliary loss without the balancing loss, the load and the summed probabilities, for who balances several layers together. */
+        POOLED(2, 3);
+
+        private final int number;
+
+        /** How many of the arrays behind the choices say something. */
+        private final int arrays;
+
+        Statistics(int number, int arrays) {
+            this.number = number;
+            this.arrays = arrays;
+        }
+
+        /** Takes those arrays out of a routing. */
+        NDList of(NDList routing) {
+            return routing.subNDList(2).subNDList(0, arrays);
+        }
+    }
+
+    /**
+     * What a layer reads.
+     *
+     * @param x {@code [T, n]} float32
+     * @param mask {@code [T]}, 0 for padding, which counts in no statistics; {@link TorchArguments#absent()} for none
+     * @param sequenceLength tokens of each sequence
+     */
+    record Tokens(NDArray x, NDArray mask, long sequenceLength) {
+
+        Tokens with(NDArray other) {
+            return new Tokens(other, mask, sequenceLength);
+        }
+    }
+
     /**
      * What the expert operations need to know of a layer.
      *
@@ -87,14 +127,16 @@ final class MoeOps {
      * Routes tokens to experts.
      *
      * @param spec the layer
-     * @param x {@code [T, n]} float32
+     * @param tokens the tokens
      * @param parameters the layer's parameters by name
-     * @param withAux whether to compute the auxiliary loss
+     * @param statistics what to return besides the choices
      * @return ids {@code [T, K]} int64 (N where the expert's capacity dropped the token), weights {@code [T, K]}, auxiliary loss
-     *     {@code []}, tokens per expert {@code [N]} int64 counted before capacity
+     *     {@code []}, tokens per expert {@code [N]} int64 counted before capacity, probabilities summed over the tokens {@code [N]}
      */
-    static NDList route(MoeSpec spec, NDArray x, Map<String, NDArray> parameters, boolean withAux) {
+    static NDList route(MoeSpec spec, Tokens tokens, Map<String, NDArray> parameters, Statistics statistics) {
         RouterSpec router = spec.router();
+        NDArray x = tokens.x();
+        boolean bySequence = router.auxLossScope() == AuxLossScope.SEQUENCE;
         try (NDArray ints = ints(
                         scoreCode(router.scoreFunction()),
                         code(router.normTopkProb()),
@@ -103,13 +145,15 @@ final class MoeOps {
                         router.topkGroup(),
                         code(router.groupScore() == GroupScore.TOP2_SUM),
                         spec.capacity((int) x.getShape().get(0)),
-                        code(withAux));
+                        statistics.number,
+                        bySequence ? tokens.sequenceLength() : 0);
                 NDArray floats = floats(router.routedScalingFactor(), router.auxLossCoef(), router.zLossCoef())) {
             return OPS.call(
                     "route",
                     x,
                     require(parameters, "router"),
                     parameters.getOrDefault("e_score_correction_bias", absent()),
+                    tokens.mask(),
                     ints,
                     floats);
         }
@@ -119,26 +163,43 @@ final class MoeOps {
      * The whole layer, under the current gradient mode.
      *
      * @param layer the layer
-     * @param x {@code [T, n]} float32
+     * @param tokens the tokens
      * @param parameters the layer's parameters by name
-     * @param withAux whether to return the auxiliary loss and the load too
-     * @return y {@code [T, n]}, or y, aux {@code []} and load {@code [N]}
+     * @param statistics what to return besides y
+     * @return y {@code [T, n]}, and with statistics aux {@code []} and load {@code [N]}, and if pooled probabilities {@code [N]}
      */
-    static NDList forward(Layer layer, NDArray x, Map<String, NDArray> parameters, boolean withAux) {
-        NDList routing = route(layer.spec(), x, parameters, withAux);
+    static NDList forward(Layer layer, Tokens tokens, Map<String, NDArray> parameters, Statistics statistics) {
+        NDArray x = tokens.x();
+        NDList routing = route(layer.spec(), tokens, parameters, statistics);
         try (NDArray ids = routing.get(0);
                 NDArray weights = routing.get(1)) {
             long gemm = Gemm.training(layer.precision(), x.getDevice());
             NDArray y =
                     experts(layer, gemm, x, ids, weights, parameters, Keep.NONE).singletonOrThrow();
             NDList result = new NDList(plusShared(layer, x, y, parameters));
-            NDList statistics = routing.subNDList(2);
-            if (withAux) {
-                result.addAll(statistics);
-            } else {
-                statistics.close();
-            }
+            result.addAll(statistics.of(routing));
+            routing.subNDList(2 + statistics.arrays).close();
             return result;
+        }
+    }
+
+    /**
+     * The load-balancing loss of several layers pooled.
+     *
+     * @param probabilities what each layer returned {@code [N]}
+     * @param loads what each layer returned {@code [N]}
+     * @param rows {@code []}, how many tokens were counted
+     * @param coefficient the factor of the loss
+     * @return {@code []}, owned by the manager of the first probabilities
+     */
+    static NDArray pooledBalance(NDList probabilities, NDList loads, NDArray rows, double coefficient) {
+        NDList statistics = new NDList(probabilities);
+        statistics.addAll(loads);
+        NDList arguments = TorchArguments.list(statistics);
+        try (NDArray floats = floats(coefficient)) {
+            arguments.add(rows);
+            arguments.add(floats);
+            return OPS.call("pooled_balance", arguments.toArray(new NDArray[0])).singletonOrThrow();
         }
     }
 

@@ -15,17 +15,25 @@ final class TapedMoe {
 
     private final MoeOps.Layer layer;
     private final Map<String, NDArray> parameters;
-    private final boolean withAux;
+    private final MoeOps.Tokens tokens;
+    private final MoeOps.Statistics statistics;
     private final boolean recompute;
 
     /** One decision for both passes: what was kept has to fit. */
     private final long gemm;
 
-    TapedMoe(MoeOps.Layer layer, long gemm, Map<String, NDArray> parameters, boolean withAux, boolean recompute) {
+    TapedMoe(
+            MoeOps.Layer layer,
+            long gemm,
+            MoeOps.Tokens tokens,
+            Map<String, NDArray> parameters,
+            MoeOps.Statistics statistics,
+            boolean recompute) {
         this.gemm = gemm;
         this.layer = layer;
         this.parameters = parameters;
-        this.withAux = withAux;
+        this.tokens = tokens;
+        this.statistics = statistics;
         this.recompute = recompute;
     }
 
@@ -40,7 +48,7 @@ final class TapedMoe {
 
     private Recorded recordAutograd(NDArray x) {
         return new Recorded(
-                MoeOps.route(layer.spec(), x, parameters, withAux),
+                MoeOps.route(layer.spec(), tokens.with(x), parameters, statistics),
                 layer.spec().sharedExpert().map(s -> MoeOps.shared(layer.spec(), x, parameters, layer.precision())));
     }
 
@@ -69,12 +77,9 @@ final class TapedMoe {
     }
 
     private NDList outputs(NDArray y, Recorded recorded) {
-        return withAux
-                ? new NDList(
-                        y,
-                        recorded.routing().get(2).stopGradient(),
-                        recorded.routing().get(3).stopGradient())
-                : new NDList(y);
+        NDList outputs = new NDList(y);
+        statistics.of(recorded.routing()).forEach(a -> outputs.add(a.stopGradient()));
+        return outputs;
     }
 
     /** The experts' gradients by hand, those of the rest by autograd. */
@@ -88,8 +93,12 @@ final class TapedMoe {
                 ours = MoeOps.expertsBackward(layer, gemm, x, routing.get(0), routing.get(1), gy, parameters, kept);
             }
             NDArray surrogate = routing.get(1).mul(ours.get(1)).sum();
-            if (withAux) {
+            // The load between the two has no gradient.
+            if (statistics != MoeOps.Statistics.NONE) {
                 surrogate = surrogate.add(routing.get(2).mul(gradients.get(1)));
+            }
+            if (statistics == MoeOps.Statistics.POOLED) {
+                surrogate = surrogate.add(routing.get(4).mul(gradients.get(2)).sum());
             }
             if (recorded.shared().isPresent()) {
                 surrogate = surrogate.add(recorded.shared().get().mul(gy).sum());

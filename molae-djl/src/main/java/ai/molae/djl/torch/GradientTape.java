@@ -36,7 +36,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class GradientTape implements GradientCollector {
 
-    private static final TorchOps OPS = new TorchOps(GradientTape.class, "tape.py");
     private static final ThreadLocal<@Nullable GradientTape> CURRENT = new ThreadLocal<>();
 
     /** What an operation made of its input, and how gradients go back. */
@@ -218,7 +217,7 @@ public final class GradientTape implements GradientCollector {
             }
             cut.leaf.close();
         }
-        OPS.call("flow", cut.before, gradient);
+        CommonOps.OPS.call("flow", cut.before, gradient);
     }
 
     @Override

@@ -10,7 +10,8 @@ import java.util.zip.ZipOutputStream;
 
 /**
  * Writes TorchScript source as the zip archive that libtorch loads: one module class {@code Molae} without parameters. Its attributes are
- * three lists, empty until a method fills them: {@code matrices} and {@code scales} of tensors, {@code packed} of packed quantised weights.
+ * lists, empty until a method fills them: {@code matrices}, {@code scales} and {@code plain} of tensors, {@code packed} of packed quantised
+ * weights.
  *
  * <p>The archive version selects operator semantics: 10 is that of libtorch 2.7; with 3, for instance, integer division truncates.
  */
@@ -24,6 +25,7 @@ final class TorchArchive {
               __buffers__ = []
               matrices : List[Tensor]
               scales : List[Tensor]
+              plain : List[Tensor]
               packed : List[__torch__.torch.classes.quantized.LinearPackedParamsBase]
             """;
     /**
@@ -33,6 +35,7 @@ final class TorchArchive {
     private static final String MODULE_PICKLE = "\u0080\u0002c__torch__\nMolae\n)\u0081}"
             + "X\b\0\0\0matrices]s"
             + "X\u0006\0\0\0scales]s"
+            + "X\u0005\0\0\0plain]s"
             + "X\u0006\0\0\0packed]s"
             + "b.";
     /** PROTO 2, empty tuple, STOP: no constant tensors. */

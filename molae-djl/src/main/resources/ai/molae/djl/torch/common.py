@@ -1,5 +1,5 @@
-  # What the operations of layers share; stands before every other TorchScript resource. `matrices`, `scales` and `packed` are the weights of
-  # a module prepared for inference, and empty in the modules that all layers share.
+  # What the operations of layers share; stands before every other TorchScript resource. `matrices`, `scales`, `packed` and `plain`
+  # are the weights of a module prepared for inference, and empty in the modules that all layers share.
   #
   # How products are computed travels as one number `gemm` (class Gemm): bits 0-3 the element type of activations (6 float32, 15
   # bfloat16, 5 float16), bits 4-7 the kernel (0 matmul, 1 matmul or oneDNN by the number of rows, 2 oneDNN packed, 3 FBGEMM float16, 4 FBGEMM
@@ -108,6 +108,39 @@
           self.scales.append(s.to(gemm & 15))
       else:
         self.matrices.append(matrix.to(storage, copy=True))
+    return torch.zeros([0], dtype=6, layout=None, device=w.device)
+
+  # Adds a tensor to a prepared module as it is, but in the element type of activations.
+  def keep(self, w: Tensor, ints: Tensor) -> Tensor:
+    gemm, storage = annotate(List[int], ints.tolist())
+    self.plain.append(w.to(gemm & 15, copy=True))
+    return torch.zeros([0], dtype=6, layout=None, device=w.device)
+
+  # Writes rows [r, n] into a prepared module's table [V, n] from row `at` on, which the first call makes. Int8 rows have one scale each.
+  def fill_table(self, rows: Tensor, ints: Tensor) -> Tensor:
+    storage, V, at = annotate(List[int], ints.tolist())
+    if at == 0:
+      self.plain.append(torch.empty([V, rows.size(1)], dtype=storage, layout=None, device=rows.device))
+      self.plain.append(torch.ones([V * int(storage == 1), 1], dtype=6, layout=None, device=rows.device))
+    if storage == 1:
+      s = torch.clamp_min(rows.abs().amax([1], True), 1e-30) / 127.0
+      torch.copy_(torch.narrow(self.plain[-1], 0, at, rows.size(0)), s)
+      rows = torch.round(rows / s)
+    torch.copy_(torch.narrow(self.plain[-2], 0, at, rows.size(0)), rows)
+    return torch.zeros([0], dtype=6, layout=None, device=rows.device)
+
+  # ids [...] -> rows of the prepared table, which is the last, [..., n] float32
+  def look_up(self, ids: Tensor) -> Tensor:
+    flat = ids.reshape([-1])
+    rows = self.plain[-2].index_select(0, flat).to(6)
+    if self.plain[-1].numel() > 0:
+      rows = rows * self.plain[-1].index_select(0, flat)
+    return rows.reshape(ids.size() + [rows.size(1)])
+
+  # Writes values into the elements of w from number `at` on.
+  def assign(self, values: Tensor, w: Tensor, ints: Tensor) -> Tensor:
+    at, = annotate(List[int], ints.tolist())
+    torch.copy_(torch.narrow(w.detach().reshape([-1]), 0, at, values.numel()), values.reshape([-1]))
     return torch.zeros([0], dtype=6, layout=None, device=w.device)
 
   def activate(self, x: Tensor, activation: int) -> Tensor:

@@ -10,10 +10,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.molae.djl.torch.Precision;
-import ai.molae.spec.DenseSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
-import ai.molae.spec.LatentAttentionSpec;
-import ai.molae.spec.ModelSpec;
 import ai.molae.spec.QkNorm;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -24,13 +21,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class GroupedQueryAttentionTest {
 
-    private static ModelSpec model(GroupedQueryAttentionSpec attention) {
-        return ModelSpec.builder()
-                .setVocabSize(3)
-                .setAttention(attention)
-                .addLayers(1, DenseSpec.swiglu(10, 4))
-                .optRmsNormEps(0.01)
-                .build();
+    private static GroupedQueryAttention block(GroupedQueryAttentionSpec spec, Precision precision) {
+        return new GroupedQueryAttention(spec, 10, 0.01, 0.02, Integer.MAX_VALUE, precision);
     }
 
     @ParameterizedTest(name = "{0} heads on {1}, norm {2}, bias {3}, {4} tokens")
@@ -48,8 +40,8 @@ class GroupedQueryAttentionTest {
     void equalsTheReference(int heads, int keyValueHeads, QkNorm norm, boolean bias, int tokens) {
         GroupedQueryAttentionSpec spec = new GroupedQueryAttentionSpec(heads, keyValueHeads, 6, 50, bias, norm);
         try (NDManager manager = NDManager.newBaseManager()) {
-            GroupedQueryAttention block = LmFixture.initialized(
-                    new GroupedQueryAttention(model(spec), Precision.FLOAT32), manager, 1, new Shape(2, tokens, 10));
+            GroupedQueryAttention block =
+                    LmFixture.initialized(block(spec, Precision.FLOAT32), manager, 1, new Shape(2, tokens, 10));
             double[][] x = LmFixture.random(2 * tokens, 10, 2);
 
             NDArray y = LmFixture.infer(block, LmFixture.array(manager, x, 2, tokens, 10))
@@ -66,13 +58,12 @@ class GroupedQueryAttentionTest {
 
     @Test
     void isCloseToFloat32InBfloat16() {
-        ModelSpec model = model(new GroupedQueryAttentionSpec(4, 2, 6, 50, true, QkNorm.PER_HEAD));
+        GroupedQueryAttentionSpec spec = new GroupedQueryAttentionSpec(4, 2, 6, 50, true, QkNorm.PER_HEAD);
         try (NDManager manager = NDManager.newBaseManager()) {
             NDArray x = LmFixture.array(manager, LmFixture.random(10, 10, 2), 2, 5, 10);
             Map<Precision, double[]> results = new EnumMap<>(Precision.class);
             for (Precision precision : Precision.trainable()) {
-                GroupedQueryAttention block =
-                        LmFixture.initialized(new GroupedQueryAttention(model, precision), manager, 1, x.getShape());
+                GroupedQueryAttention block = LmFixture.initialized(block(spec, precision), manager, 1, x.getShape());
                 results.put(
                         precision, LmFixture.doubles(LmFixture.infer(block, x).head()));
             }
@@ -83,8 +74,8 @@ class GroupedQueryAttentionTest {
 
     @Test
     void namesAndTypesItsParametersForTheOptimizer() {
-        GroupedQueryAttention block = new GroupedQueryAttention(
-                model(new GroupedQueryAttentionSpec(4, 2, 6, 50, true, QkNorm.FULL)), Precision.FLOAT32);
+        GroupedQueryAttention block =
+                block(new GroupedQueryAttentionSpec(4, 2, 6, 50, true, QkNorm.FULL), Precision.FLOAT32);
         assertThat(block.getParameters().keys())
                 .containsExactly(
                         "q_proj",
@@ -124,8 +115,7 @@ class GroupedQueryAttentionTest {
 
     @Test
     void refusesWhatIsNotASequenceOfItsWidth() {
-        GroupedQueryAttention block =
-                new GroupedQueryAttention(model(GroupedQueryAttentionSpec.of(2, 1, 4)), Precision.FLOAT32);
+        GroupedQueryAttention block = block(GroupedQueryAttentionSpec.of(2, 1, 4), Precision.FLOAT32);
         try (NDManager manager = NDManager.newBaseManager()) {
             assertThatThrownBy(() -> block.initialize(manager, DataType.FLOAT32, new Shape(2, 3, 9)))
                     .isInstanceOf(IllegalArgumentException.class)
@@ -134,17 +124,5 @@ class GroupedQueryAttentionTest {
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("(3, 10)");
         }
-    }
-
-    @Test
-    void saysThatLatentAttentionCannotBeRunYet() {
-        ModelSpec model = ModelSpec.builder()
-                .setVocabSize(3)
-                .setAttention(new LatentAttentionSpec(2, 0, 4, 4, 2, 4, 10_000))
-                .addLayers(1, DenseSpec.swiglu(8, 4))
-                .build();
-        assertThatThrownBy(() -> CausalLm.builder().setSpec(model).build())
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("multi-head latent attention can be counted (CostModel) but not yet run");
     }
 }

@@ -1,0 +1,124 @@
+package ai.molae.djl.lm;
+
+import static ai.molae.djl.torch.TorchArguments.code;
+import static ai.molae.djl.torch.TorchArguments.floats;
+import static ai.molae.djl.torch.TorchArguments.ints;
+
+import ai.djl.ndarray.NDArray;
+import ai.molae.spec.GroupedQueryAttentionSpec;
+import ai.molae.spec.LatentAttentionSpec;
+import ai.molae.spec.QkNorm;
+
+/** The attentions as functions of arrays. Autograd flows through whenever it is on. Results are owned by the manager of {@code x}. */
+final class AttentionOps {
+
+    private AttentionOps() {}
+
+    /**
+     * Grouped-query attention.
+     *
+     * @param spec the attention
+     * @param window how many positions a token sees
+     * @param eps ε of the query/key norm
+     * @param w its weights
+     * @param x {@code [B, S, n]}
+     * @param positions where the tokens stand
+     * @param cache this layer's cache, extended in place, or {@link KvCache.Layer#NONE}
+     * @return {@code [B, S, n]} float32
+     */
+    static NDArray grouped(
+            GroupedQueryAttentionSpec spec,
+            int window,
+            double eps,
+            Weights w,
+            NDArray x,
+            Positions positions,
+            KvCache.Layer cache) {
+        double clip = Double.isFinite(spec.clipQkv()) ? spec.clipQkv() : 0;
+        try (NDArray ints = ints(
+                        spec.headDim(),
+                        normCode(spec.qkNorm()),
+                        w.gemm(),
+                        positions.start(),
+                        window,
+                        code(spec.rope().interleaved()));
+                NDArray floats = floats(eps, clip)) {
+            return w.call(
+                            LmOps.OPS,
+                            w.packed().isPresent() ? "prepared_grouped_attention" : "grouped_attention",
+                            x,
+                            w.get("q_proj"),
+                            w.get("k_proj"),
+                            w.get("v_proj"),
+                            w.get("o_proj"),
+                            w.get("q_proj_bias"),
+                            w.get("k_proj_bias"),
+                            w.get("v_proj_bias"),
+                            w.get("o_proj_bias"),
+                            w.get("q_norm"),
+                            w.get("k_norm"),
+                            positions.cos(),
+                            positions.sin(),
+                            positions.visible(),
+                            cache.keys(),
+                            cache.values(),
+                            ints,
+                            floats)
+                    .singletonOrThrow();
+        }
+    }
+
+    /**
+     * Multi-head latent attention.
+     *
+     * @param spec the attention
+     * @param w its weights
+     * @param x {@code [B, S, n]}
+     * @param positions where the tokens stand
+     * @param cache this layer's cache, extended in place, or {@link KvCache.Layer#NONE}
+     * @return {@code [B, S, n]} float32
+     */
+    static NDArray latent(LatentAttentionSpec spec, Weights w, NDArray x, Positions positions, KvCache.Layer cache) {
+        try (NDArray ints = ints(
+                        spec.numAttentionHeads(),
+                        spec.qLoraRank(),
+                        spec.kvLoraRank(),
+                        spec.qkNopeHeadDim(),
+                        spec.qkRopeHeadDim(),
+                        spec.vHeadDim(),
+                        w.gemm(),
+                        positions.start(),
+                        code(spec.rope().interleaved()));
+                NDArray floats = floats(spec.normEps(), spec.softmaxScale())) {
+            return w.call(
+                            LmOps.OPS,
+                            w.packed().isPresent() ? "prepared_latent_attention" : "latent_attention",
+                            x,
+                            spec.qLoraRank() == 0 ? w.get("q_proj") : w.get("q_a_proj"),
+                            w.get("q_b_proj"),
+                            w.get("kv_a_proj_with_mqa"),
+                            w.get("kv_b_proj"),
+                            w.get("o_proj"),
+                            w.get("q_a_proj_bias"),
+                            w.get("kv_a_proj_with_mqa_bias"),
+                            w.get("o_proj_bias"),
+                            w.get("q_a_layernorm"),
+                            w.get("kv_a_layernorm"),
+                            positions.cos(),
+                            positions.sin(),
+                            positions.visible(),
+                            cache.keys(),
+                            ints,
+                            floats)
+                    .singletonOrThrow();
+        }
+    }
+
+    private static long normCode(QkNorm norm) {
+        return switch (norm) {
+            case NONE -> 0;
+            case PER_HEAD -> 1;
+            case FULL -> 2;
+        };
+    }
+}
