@@ -50,6 +50,8 @@ class ArchitectureTest {
                 .definedBy("ai.molae.djl.train..")
                 .layer("generate")
                 .definedBy("ai.molae.djl.generate..")
+                .layer("safetensors")
+                .definedBy("ai.molae.djl.safetensors..")
                 .layer("hf")
                 .definedBy("ai.molae.djl.hf..")
                 .layer("convert")
@@ -70,10 +72,12 @@ class ArchitectureTest {
                 .mayOnlyAccessLayers("lm", "moe", "data", "torch")
                 .whereLayer("generate")
                 .mayOnlyAccessLayers("lm", "moe", "data", "torch")
+                .whereLayer("safetensors")
+                .mayNotAccessAnyLayer()
                 .whereLayer("hf")
-                .mayOnlyAccessLayers("lm", "moe", "torch")
+                .mayOnlyAccessLayers("safetensors", "json", "lm", "moe", "torch")
                 .whereLayer("convert")
-                .mayOnlyAccessLayers("hf", "lm", "moe", "data", "torch")
+                .mayOnlyAccessLayers("hf", "safetensors", "lm", "moe", "data", "torch")
                 .allowEmptyShould(true)
                 .check(MOLAE);
     }
