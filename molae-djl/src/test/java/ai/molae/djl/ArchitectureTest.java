@@ -86,7 +86,7 @@ class ArchitectureTest {
                 .whereLayer("safetensors")
                 .mayNotAccessAnyLayer()
                 .whereLayer("hf")
-                .mayOnlyAccessLayers("safetensors", "lm", "moe", "torch")
+                .mayOnlyAccessLayers("safetensors", "json", "lm", "moe", "torch")
                 .whereLayer("convert")
                 .mayOnlyAccessLayers("hf", "safetensors", "lm", "moe", "data", "torch")
                 .allowEmptyShould(true)

@@ -3,16 +3,6 @@ package ai.molae.djl.json;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonPrimitive;
-import com.google.gson.Strictness;
-import com.google.gson.stream.JsonReader;
-import com.google.gson.stream.JsonToken;
-import com.google.gson.stream.MalformedJsonException;
-import java.io.EOFException;
-import java.io.IOException;
-import java.io.StringReader;
-import java.io.UncheckedIOException;
-import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -39,56 +29,12 @@ final class JsonFields {
 
     /** Parses a text that is one object. */
     static JsonFields parse(String text) {
-        try (JsonReader reader = new JsonReader(new StringReader(text))) {
-            reader.setStrictness(Strictness.STRICT);
-            JsonElement root = element(reader, "");
-            if (reader.peek() != JsonToken.END_DOCUMENT) {
-                throw new IllegalArgumentException("text after the end of the JSON object");
-            }
-            return new JsonFields("", asObject("the text", root));
-        } catch (MalformedJsonException | EOFException e) {
-            throw new IllegalArgumentException("not JSON: " + e.getMessage(), e);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e); // a string cannot fail to be read
-        }
+        return of("", StrictJson.parse(text));
     }
 
-    /** Gson's own tree reader takes the last of two equal keys. */
-    private static JsonElement element(JsonReader reader, String path) throws IOException {
-        switch (reader.peek()) {
-            case BEGIN_OBJECT -> {
-                JsonObject object = new JsonObject();
-                reader.beginObject();
-                while (reader.hasNext()) {
-                    String key = reader.nextName();
-                    if (object.has(key)) {
-                        throw new IllegalArgumentException("key " + path + key + " stands there twice");
-                    }
-                    object.add(key, element(reader, path + key + "."));
-                }
-                reader.endObject();
-                return object;
-            }
-            case BEGIN_ARRAY -> {
-                JsonArray array = new JsonArray();
-                reader.beginArray();
-                while (reader.hasNext()) {
-                    array.add(element(reader, path));
-                }
-                reader.endArray();
-                return array;
-            }
-            case STRING -> {
-                return new JsonPrimitive(reader.nextString());
-            }
-            case NUMBER -> {
-                return new JsonPrimitive(new BigDecimal(reader.nextString()));
-            }
-            case BOOLEAN -> {
-                return new JsonPrimitive(reader.nextBoolean());
-            }
-            default -> throw new IllegalArgumentException("null or nothing at " + reader.getPath());
-        }
+    /** The fields of an object; {@code path} is empty or ends with a dot. */
+    static JsonFields of(String path, JsonObject object) {
+        return new JsonFields(path, object);
     }
 
     boolean has(String key) {

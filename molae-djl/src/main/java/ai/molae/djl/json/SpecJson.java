@@ -80,6 +80,9 @@ public final class SpecJson {
 
     private static final String DROPLESS = "dropless";
 
+    /** A typing error in a count must not fill the memory. */
+    private static final int MOST_LAYERS = 10_000;
+
     private static final Map<String, Activation> ACTIVATIONS = Map.of(
             "silu", Activation.SILU,
             "gelu", Activation.GELU,
@@ -141,6 +144,70 @@ public final class SpecJson {
      */
     public static ModelSpec parseModel(String json) {
         return model(JsonFields.parse(json));
+    }
+
+    /**
+     * A model as a JSON object, for a file that has other keys besides.
+     *
+     * @param spec the model
+     * @return what {@link #toJson(ModelSpec)} writes, as a tree
+     */
+    public static JsonObject toTree(ModelSpec spec) {
+        return model(spec);
+    }
+
+    /**
+     * Factored operators as a JSON object.
+     *
+     * @param latent the latent part of a layer
+     * @return the value of {@code latent} in a layer's JSON
+     */
+    public static JsonObject toTree(LatentSpec latent) {
+        return latent(latent);
+    }
+
+    /**
+     * Reads a model out of a larger file.
+     *
+     * @param path where the object stands, for messages; empty or ending with a dot
+     * @param tree what {@link #toTree(ModelSpec)} makes
+     * @return the model
+     * @throws IllegalArgumentException as {@link #parseModel} throws
+     */
+    public static ModelSpec model(String path, JsonObject tree) {
+        return model(JsonFields.of(path, tree));
+    }
+
+    /**
+     * Reads factored operators out of a larger file.
+     *
+     * @param path where the object stands, for messages; empty or ending with a dot
+     * @param tree what {@link #toTree(LatentSpec)} makes
+     * @return the latent part
+     * @throws IllegalArgumentException as {@link #parseMoe} throws
+     */
+    public static LatentSpec latent(String path, JsonObject tree) {
+        return latent(JsonFields.of(path, tree));
+    }
+
+    /**
+     * An activation by Hugging Face's name.
+     *
+     * @param name silu, gelu, gelu_pytorch_tanh, relu or relu2
+     * @return the activation; empty for any other name
+     */
+    public static Optional<Activation> activation(String name) {
+        return Optional.ofNullable(ACTIVATIONS.get(name));
+    }
+
+    /**
+     * Hugging Face's name of an activation.
+     *
+     * @param activation the activation
+     * @return silu, gelu, gelu_pytorch_tanh, relu or relu2
+     */
+    public static String name(Activation activation) {
+        return name(ACTIVATIONS, activation);
     }
 
     // ---- the layer ----
@@ -315,6 +382,9 @@ public final class SpecJson {
         FeedForwardSpec feedForward = json.build(() -> {
             if (json.integer("count") < 1) {
                 throw json.unexpected("count", "positive");
+            }
+            if (json.integer("count") > MOST_LAYERS - feedForwards.size()) {
+                throw json.unexpected("count", "at most " + MOST_LAYERS + " with the layers before");
             }
             return json.has("dense") ? dense(json.object("dense")) : moe(json.object("moe"));
         });

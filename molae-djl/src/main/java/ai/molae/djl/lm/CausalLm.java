@@ -18,7 +18,9 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -107,6 +109,24 @@ public final class CausalLm extends LmBlock {
      */
     public List<DecoderLayer> layers() {
         return List.copyOf(layers);
+    }
+
+    /**
+     * The parameters by their canonical path, whatever DJL calls them: {@code embed_tokens}, {@code layers.0.input_layernorm},
+     * {@code layers.0.self_attn.q_proj}, {@code layers.0.post_attention_layernorm}, {@code layers.0.mlp.gate_up}, ..., {@code norm} and,
+     * unless tied, {@code lm_head}.
+     *
+     * @return each parameter once
+     */
+    public Map<String, Parameter> parametersByPath() {
+        Map<String, Parameter> byPath = new LinkedHashMap<>();
+        byPath.put(embedding.getName(), embedding);
+        for (int i = 0; i < layers.size(); i++) {
+            layers.get(i).addParameters("layers." + i + ".", byPath);
+        }
+        byPath.put("norm", norm.weight());
+        byPath.putIfAbsent(head.getName(), head);
+        return byPath;
     }
 
     /**

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.GradientTape;
@@ -15,6 +16,7 @@ import ai.molae.spec.DenseSpec;
 import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
+import java.util.Map;
 
 /**
  * One layer of a decoder, with norms before its parts:
@@ -83,6 +85,14 @@ public final class DecoderLayer extends LmBlock {
      */
     public Block feedForward() {
         return feedForward;
+    }
+
+    /** Adds the parameters by their canonical path. */
+    void addParameters(String path, Map<String, Parameter> byPath) {
+        byPath.put(path + "input_layernorm", inputNorm.weight());
+        attention.getDirectParameters().forEach(p -> byPath.put(path + "self_attn." + p.getKey(), p.getValue()));
+        byPath.put(path + "post_attention_layernorm", feedForwardNorm.weight());
+        feedForward.getDirectParameters().forEach(p -> byPath.put(path + "mlp." + p.getKey(), p.getValue()));
     }
 
     /** The forward pass, with or without a cache, under the gradient mode of the caller. {@code mask} is of the tokens, or absent. */

@@ -34,6 +34,10 @@ public final class RmsNorm extends LmBlock {
         weight = gamma("weight", size);
     }
 
+    Parameter weight() {
+        return weight;
+    }
+
     NDArray apply(ParameterStore parameterStore, NDArray x, boolean training) {
         return LmOps.rmsNorm(x, parameterStore.getValue(weight, x.getDevice(), training), eps);
     }

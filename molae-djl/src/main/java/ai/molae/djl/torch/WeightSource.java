@@ -26,7 +26,7 @@ public interface WeightSource {
      * @param parameter which parameter
      * @param first the first row
      * @param count how many rows, at least 1
-     * @return {@code [count, ...]} float32 on the manager's device
+     * @return {@code [count, ...]} float32 on the manager's device; good until the next call
      */
     NDArray read(NDManager manager, Parameter parameter, long first, long count);
 
@@ -54,13 +54,10 @@ public interface WeightSource {
             parameter.setInitializer((owner, shape, type) -> owner.create(shape, type));
             parameter.initialize(manager, DataType.FLOAT32);
         }
-        try (NDManager scope = manager.newSubManager();
-                NoGrad noGrad = new NoGrad()) {
+        try (NDManager scope = manager.newSubManager()) {
             long rowElements = parameter.getShape().slice(1).size();
             forEachChunk(scope, parameter, rowsPerChunk(parameter), (rows, first) -> {
-                try (NDArray at = ints(first * rowElements)) {
-                    CommonOps.OPS.call("assign", rows, parameter.getArray(), at).close();
-                }
+                assign(rows, parameter.getArray(), first * rowElements);
             });
         }
     }
@@ -79,6 +76,20 @@ public interface WeightSource {
             try (NDArray chunk = read(scope, parameter, first, Math.min(rowsPerChunk, rows - first))) {
                 use.accept(chunk, first);
             }
+        }
+    }
+
+    /**
+     * Writes values into consecutive elements of an array.
+     *
+     * @param values the values
+     * @param target a contiguous array
+     * @param first the number of the first element in it
+     */
+    static void assign(NDArray values, NDArray target, long first) {
+        try (NoGrad noGrad = new NoGrad();
+                NDArray at = ints(first)) {
+            CommonOps.OPS.call("assign", values, target, at).close();
         }
     }
 

@@ -1,0 +1,69 @@
+package ai.molae.djl.hf;
+
+import java.util.List;
+
+/**
+ * Weights in 8-bit floats (F8_E4M3) with one float32 factor per block of a matrix, as DeepSeek-V3 is published ({@code quantization_config}
+ * with {@code quant_method} fp8). A weight is its 8-bit value times the factor of its block. Tensors without factors are not quantised.
+ *
+ * @param rows rows of a block
+ * @param columns columns of a block
+ */
+public record BlockQuantization(int rows, int columns) {
+
+    /**
+     * Validates the sizes.
+     *
+     * @param rows rows of a block
+     * @param columns columns of a block
+     * @throws IllegalArgumentException if one is not positive
+     */
+    public BlockQuantization {
+        if (rows < 1 || columns < 1) {
+            throw new IllegalArgumentException(
+                    "weight_block_size must be positive, got [" + rows + ", " + columns + "]");
+        }
+    }
+
+    /**
+     * Where the factors of a weight stand.
+     *
+     * @param tensor the weight's name
+     * @return the factors' name
+     */
+    public static String scaleName(String tensor) {
+        return tensor + "_scale_inv";
+    }
+
+    /**
+     * The shape of the factors of a weight; the last blocks may be smaller.
+     *
+     * @param shape the weight's shape {@code [..., out, in]}
+     * @return {@code [..., ⌈out / rows⌉, ⌈in / columns⌉]}
+     * @throws IllegalArgumentException if the weight is not at least a matrix
+     */
+    public List<Long> scaleShape(List<Long> shape) {
+        if (shape.size() < 2) {
+            throw new IllegalArgumentException("only matrices are quantised in blocks, got shape " + shape);
+        }
+        Long[] scales = shape.toArray(Long[]::new);
+        int last = scales.length - 1;
+        scales[last - 1] = (scales[last - 1] + rows - 1) / rows;
+        scales[last] = (scales[last] + columns - 1) / columns;
+        return List.of(scales);
+    }
+
+    static BlockQuantization read(ConfigKeys keys) {
+        keys.word("quant_method", "", List.of("fp8"));
+        keys.word("fmt", "e4m3", List.of("e4m3"));
+        if (!keys.has("quant_method")) {
+            throw new IllegalArgumentException("missing key quant_method in quantization_config " + keys.json());
+        }
+        List<Integer> block = keys.integers("weight_block_size");
+        if (block.size() != 2) {
+            throw new IllegalArgumentException("quantization_config.weight_block_size must be [rows, columns], got "
+                    + keys.json().get("weight_block_size") + "; one factor per tensor or row is not implemented");
+        }
+        return new BlockQuantization(block.get(0), block.get(1));
+    }
+}

@@ -1,0 +1,254 @@
+package ai.molae.djl.hf;
+
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.moe.MoeBlock;
+import ai.molae.djl.safetensors.SafetensorsFolder;
+import ai.molae.djl.torch.NativeMemory;
+import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.PreparableBlock;
+import ai.molae.spec.ModelSpec;
+import ai.molae.spec.MoeSpec;
+import com.google.gson.JsonObject;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A folder as Hugging Face's library writes it, {@code config.json} and safetensors files, and the model in it:
+ *
+ * <pre>{@code
+ * try (NDManager manager = NDManager.newBaseManager();
+ *         Checkpoint checkpoint = Checkpoint.open(folder)) {
+ *     CausalLm model = checkpoint.loadForInference(manager, Precision.BFLOAT16);   // or load(manager, Precision.FLOAT32) to train it
+ *     int[] text = new Generator(model).generate(prompt, Sampling.greedy(100));
+ * }
+ * }</pre>
+ *
+ * <p>Opening reads the config and the headers of the files only, and checks that every tensor is used exactly once and every parameter filled
+ * exactly once: otherwise one {@link IllegalArgumentException} lists all missing, unexpected and misshaped tensors. Loading streams: native
+ * memory holds the model in its target precision and a chunk of {@link ai.molae.djl.torch.WeightSource#CHUNK_BYTES} or one matrix, whichever is
+ * larger. Which families there are is written in docs/checkpoints.md.
+ *
+ * <p>Not thread-safe. Close it after loading; models stay.
+ */
+public final class Checkpoint implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
+
+    private final Path folder;
+    private final CheckpointConfig config;
+    private final SafetensorsFolder tensors;
+    private final List<TensorBinding> bindings;
+    private Consumer<Progress> listener = progress -> {};
+
+    /**
+     * How far loading has come.
+     *
+     * @param elements parameters loaded so far
+     * @param total parameters of the model
+     */
+    public record Progress(long elements, long total) {}
+
+    private Checkpoint(Path folder, CheckpointConfig config, SafetensorsFolder tensors) {
+        this.folder = folder;
+        this.config = config;
+        this.tensors = tensors;
+        bindings = config.bindings(tensors.tensors().keySet());
+        TensorNames.check(folder, bindings, tensors, config::ignores);
+    }
+
+    /**
+     * Opens a folder.
+     *
+     * @param folder has {@code config.json} and {@code model.safetensors}, or shards with {@code model.safetensors.index.json}
+     * @return the checkpoint, the caller's to close
+     * @throws IOException if a file is missing, cannot be read or is malformed
+     * @throws IllegalArgumentException if the config describes no model that molae has, or the tensors are not those of its model
+     */
+    public static Checkpoint open(Path folder) throws IOException {
+        CheckpointConfig config = CheckpointConfig.read(folder);
+        SafetensorsFolder tensors = openTensors(folder, config);
+        try {
+            return new Checkpoint(folder, config, tensors);
+        } catch (RuntimeException e) {
+            tensors.close();
+            throw e;
+        }
+    }
+
+    private static SafetensorsFolder openTensors(Path folder, CheckpointConfig config) throws IOException {
+        return config.quantization().isPresent()
+                ? SafetensorsFolder.open(
+                        folder,
+                        config.quantization().get().rows(),
+                        config.quantization().get().columns())
+                : SafetensorsFolder.open(folder);
+    }
+
+    /**
+     * Where it is.
+     *
+     * @return the folder
+     */
+    public Path folder() {
+        return folder;
+    }
+
+    /**
+     * What {@code config.json} says.
+     *
+     * @return the config
+     */
+    public CheckpointConfig config() {
+        return config;
+    }
+
+    /**
+     * The model.
+     *
+     * @return its spec
+     */
+    public ModelSpec spec() {
+        return config.spec();
+    }
+
+    /**
+     * The files.
+     *
+     * @return the tensors; closed with the checkpoint
+     */
+    public SafetensorsFolder tensors() {
+        return tensors;
+    }
+
+    /**
+     * Tells how far loading has come, after every chunk, on the loading thread.
+     *
+     * @param listener is told
+     * @return this checkpoint
+     */
+    public Checkpoint onProgress(Consumer<Progress> listener) {
+        this.listener = listener;
+        return this;
+    }
+
+    /**
+     * Loads a model to train, or to do anything else with: its parameters are float32 arrays.
+     *
+     * @param manager will own the parameters; its device is the model's
+     * @param precision the arithmetic of the products, {@link Precision#FLOAT32} or {@link Precision#BFLOAT16}
+     * @return an initialised model
+     * @throws UncheckedIOException if reading fails; the manager then owns what was loaded so far
+     */
+    public CausalLm load(NDManager manager, Precision precision) {
+        CausalLm model =
+                CausalLm.builder().setSpec(spec()).optPrecision(precision).build();
+        TensorSource source = source(model.parametersByPath(), bindings);
+        warnOfUntiedHead();
+        model.parametersByPath().values().forEach(parameter -> source.fill(manager, parameter));
+        model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+        return model;
+    }
+
+    /**
+     * Loads a model for inference, packed as {@link PreparableBlock#prepareForInference(Precision)} does, without ever holding it in float32.
+     *
+     * @param manager will own the weights; its device is the model's
+     * @param precision how to store the weights
+     * @return a model that infers only
+     * @throws IllegalArgumentException if a weight does not fit the precision
+     * @throws UncheckedIOException if reading fails; the manager then owns what was loaded so far
+     */
+    public CausalLm loadForInference(NDManager manager, Precision precision) {
+        Precision trainable = precision.isTrainable() ? precision : Precision.FLOAT32;
+        CausalLm model =
+                CausalLm.builder().setSpec(spec()).optPrecision(trainable).build();
+        warnOfUntiedHead();
+        model.prepareForInference(manager, source(model.parametersByPath(), bindings), precision);
+        NativeMemory.trim();
+        return model;
+    }
+
+    private TensorSource source(Map<String, Parameter> byPath, List<TensorBinding> boundTo) {
+        Map<Parameter, TensorBinding> bound = new HashMap<>();
+        for (TensorBinding binding : boundTo) {
+            Parameter parameter = byPath.get(binding.parameter());
+            if (parameter == null || parameter.getShape().size() != binding.size()) {
+                throw new IllegalStateException("tensor names of " + binding.parameter() + " have " + binding.size()
+                        + " elements, the model's parameter is " + parameter);
+            }
+            bound.put(parameter, binding);
+        }
+        if (bound.size() != byPath.size()) {
+            throw new IllegalStateException(
+                    "tensor names of " + bound.size() + " parameters, the model has " + byPath.keySet());
+        }
+        return new TensorSource(tensors, bound, listener);
+    }
+
+    private void warnOfUntiedHead() {
+        String head = tensors.tensors().keySet().stream()
+                .filter(config::isTiedHead)
+                .findFirst()
+                .orElse("");
+        if (!head.isEmpty() && !TensorSource.sameStart(tensors, head, "model.embed_tokens.weight")) {
+            LOG.warn(
+                    "{}: {} differs from the embedding, but config.json says tie_word_embeddings; the embedding is used, as everywhere",
+                    folder,
+                    head);
+        }
+    }
+
+    /**
+     * Loads one LatentMoE layer of a Nemotron-H checkpoint, whose other layers molae does not have.
+     *
+     * @param folder the checkpoint
+     * @param layer which of {@link NemotronLatentMoe#layers}
+     * @param manager will own the parameters; its device is the layer's
+     * @param precision the arithmetic of the products
+     * @return an initialised layer
+     * @throws IOException if a file is missing, cannot be read or is malformed
+     * @throws IllegalArgumentException if the layer is no MoE layer, or its tensors do not fit the config
+     */
+    public static MoeBlock loadNemotronLayer(Path folder, int layer, NDManager manager, Precision precision)
+            throws IOException {
+        JsonObject config = NemotronLatentMoe.parse(Files.readString(folder.resolve(CheckpointConfig.FILE)));
+        MoeSpec spec = NemotronLatentMoe.spec(config);
+        List<Integer> layers = NemotronLatentMoe.layers(config);
+        if (!layers.contains(layer)) {
+            throw new IllegalArgumentException(
+                    "layer " + layer + " of " + folder + " is no MoE layer; those are " + layers);
+        }
+        MoeBlock block =
+                MoeBlock.builder().setSpec(spec).optPrecision(precision).build();
+        try (SafetensorsFolder tensors = SafetensorsFolder.open(folder)) {
+            List<TensorBinding> bindings =
+                    NemotronLatentMoe.bindings(spec, layer, tensors.tensors().keySet());
+            String own = "layers." + layer + ".mixer.";
+            TensorNames.check(folder, bindings, tensors, name -> !name.contains(own));
+            Map<Parameter, TensorBinding> bound = new HashMap<>();
+            bindings.forEach(binding -> bound.put(block.getDirectParameters().get(binding.parameter()), binding));
+            TensorSource source = new TensorSource(tensors, bound, progress -> {});
+            block.getDirectParameters().values().forEach(parameter -> source.fill(manager, parameter));
+            block.initialize(manager, DataType.FLOAT32, new Shape(1, spec.hiddenSize()));
+        }
+        return block;
+    }
+
+    /** Closes the files. Models that were loaded stay. */
+    @Override
+    public void close() throws IOException {
+        tensors.close();
+    }
+}
