@@ -23,8 +23,6 @@ import java.util.Set;
  */
 final class JsonText {
 
-    private static final int LONG_DIGITS = 19;
-
     private final Path file;
     private final JsonReader reader;
 
@@ -76,10 +74,10 @@ final class JsonText {
         }
     }
 
-    /** Gson's second line is a link to its own help. */
+    /** Gson gives advice for its own caller, and in a second line a link to its help. */
     private static String reason(IOException e) {
-        return TensorSpec.shown(
-                String.valueOf(e.getMessage()).lines().findFirst().orElse(""));
+        String line = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+        return TensorSpec.shown(line.replaceFirst("^Use JsonReader.* to accept malformed JSON", "malformed"));
     }
 
     /** Reads an object, refusing repeated keys. */
@@ -116,15 +114,23 @@ final class JsonText {
     private long integer(String where) throws IOException {
         expect(JsonToken.NUMBER, where, "integers");
         String digits = reader.nextString();
-        boolean natural = digits.length() <= LONG_DIGITS && digits.chars().allMatch(c -> c >= '0' && c <= '9');
         try {
-            if (natural) {
+            if (isNatural(digits)) {
                 return Long.parseLong(digits);
             }
         } catch (NumberFormatException e) {
-            // 19 digits may still be too many; told below
+            // too many digits; told below
         }
         throw fault(where + " must be integers from 0 to 2^63 - 1, got " + TensorSpec.shown(digits));
+    }
+
+    private static boolean isNatural(String digits) {
+        for (int i = 0; i < digits.length(); i++) {
+            if (digits.charAt(i) < '0' || digits.charAt(i) > '9') {
+                return false;
+            }
+        }
+        return true;
     }
 
     void skip() throws IOException {

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -27,6 +28,9 @@ final class PartFiles {
     private static final String OLD = ".old";
     /** The data files of any save of ours, or of Hugging Face's. */
     private static final Pattern DATA_FILE = Pattern.compile("model(-\\d{5,}-of-\\d{5,})?\\.safetensors");
+    /** Those, and what a crash may have left of them and of an index. */
+    private static final Pattern STALE =
+            Pattern.compile(DATA_FILE + "(\\.part)?|model\\.safetensors\\.index\\.json(\\.part|\\.old)?");
 
     private final Path folder;
     private final List<Path> createdFolders = new ArrayList<>();
@@ -103,7 +107,7 @@ final class PartFiles {
             }
             throw e;
         }
-        Files.deleteIfExists(oldIndex);
+        syncFolder(); // before the old checkpoint goes
         removeStale();
         names.clear();
         createdFolders.clear();
@@ -114,15 +118,16 @@ final class PartFiles {
         return DATA_FILE.matcher(name).matches();
     }
 
+    /** Removes the index, if there is no new one, before the shards that it names. */
     private void removeStale() throws IOException {
-        if (!names.contains(ShardIndex.FILE_NAME)) {
-            Files.deleteIfExists(folder.resolve(ShardIndex.FILE_NAME));
-        }
         List<Path> stale;
         try (Stream<Path> files = Files.list(folder)) {
-            stale = files.filter(file -> isData(String.valueOf(file.getFileName())))
-                    .filter(file -> !names.contains(String.valueOf(file.getFileName())))
+            stale = files.filter(file -> {
+                        String name = String.valueOf(file.getFileName());
+                        return STALE.matcher(name).matches() && !names.contains(name);
+                    })
                     .filter(file -> !Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS))
+                    .sorted(Comparator.comparing(file -> !file.endsWith(ShardIndex.FILE_NAME)))
                     .toList();
         }
         for (Path file : stale) {

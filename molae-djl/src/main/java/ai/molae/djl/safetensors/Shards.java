@@ -2,6 +2,7 @@ package ai.molae.djl.safetensors;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -40,14 +41,25 @@ final class Shards {
             throws IOException {
         TreeSet<String> names = new TreeSet<>(shards.values());
         for (String name : names) {
-            Path path = index.resolveSibling(name);
+            Path path = resolve(index, name);
             if (!Files.isRegularFile(path)) {
                 throw new SafetensorsException(
-                        index, "shard " + name + ", one of " + names.size() + ", is missing; download it again");
+                        index,
+                        "shard " + TensorSpec.shown(name) + ", one of " + names.size()
+                                + ", is missing; download it again");
             }
             files.add(SafetensorsFile.open(path));
         }
         check(index, shards, files);
+    }
+
+    private static Path resolve(Path index, String name) throws SafetensorsException {
+        try {
+            return index.resolveSibling(name);
+        } catch (InvalidPathException e) {
+            throw new SafetensorsException(
+                    index, "shard " + TensorSpec.shown(name) + " is no file name on this system", e);
+        }
     }
 
     private static Path onlyFile(Path folder) throws IOException {
