@@ -1,8 +1,11 @@
 package ai.molae.cli.quickstart;
 
+import ai.molae.cli.model.Texts;
 import ai.molae.cli.options.LatentOptions;
 import ai.molae.cli.options.Ranges;
 import ai.molae.cli.options.TrainingPrecision;
+import ai.molae.cli.work.DraftFolder;
+import ai.molae.cli.work.Interruption;
 import ai.molae.djl.data.ByteTokenizer;
 import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.data.TextCorpus;
@@ -14,7 +17,6 @@ import ai.molae.spec.ModelSpec;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
@@ -27,7 +29,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
@@ -53,7 +54,6 @@ public final class QuickstartCommand implements Callable<Integer> {
     private static final int EVALUATION_TOKENS = 16_384;
     private static final int PROMPT_TOKENS = 64;
     private static final int MAX_POSITIONS = 1024;
-    private static final int INTERRUPTED = 130;
 
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -122,7 +122,7 @@ public final class QuickstartCommand implements Callable<Integer> {
         int[] prompt = prompt(split.validation());
 
         Report.prepareDrawing();
-        try (ReportFolder folder = new ReportFolder(reportFolder());
+        try (DraftFolder folder = new DraftFolder("report folder", reportFolder());
                 Interruption interruption = new Interruption()) {
             Map<String, Object> settings = settings(config, sequenceLength, corpus, split, tokenizer, prompt);
             double unigram = UnigramEntropy.nats(split.train(), split.validation(), tokenizer.vocabSize());
@@ -155,7 +155,7 @@ public final class QuickstartCommand implements Callable<Integer> {
                     console.flush();
                 }
             }
-            return interruption.happened() ? INTERRUPTED : 0;
+            return interruption.happened() ? Interruption.EXIT_CODE : 0;
         }
     }
 
@@ -225,22 +225,7 @@ public final class QuickstartCommand implements Callable<Integer> {
         if (text.isEmpty()) {
             return SampleText.read();
         }
-        TextCorpus corpus = new TextCorpus(List.of(), 0);
-        for (Path path : text) {
-            try {
-                corpus = corpus.plus(TextCorpus.read(path, name -> true));
-            } catch (ZipException e) {
-                throw new IllegalArgumentException("--text " + path + " is no readable archive: " + e.getMessage(), e);
-            } catch (NoSuchFileException e) {
-                throw new IllegalArgumentException("--text " + path + " does not exist");
-            }
-        }
-        if (corpus.documents().stream().allMatch(String::isEmpty)) {
-            throw new IllegalArgumentException(
-                    "--text " + text + " has no text: " + corpus.documents().size() + " empty files, "
-                            + corpus.skipped() + " files that are not UTF-8 text");
-        }
-        return corpus;
+        return Texts.read(text);
     }
 
     private static void checkBatch(int batchSize, int[] tokens, int sequenceLength) {

@@ -1,12 +1,16 @@
-package ai.molae.cli.quickstart;
+package ai.molae.cli.work;
 
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
  * Ctrl-C (or a plain kill) while work is going on: asks the work to stop and keeps the JVM alive until what was done is written.
  */
-final class Interruption implements AutoCloseable {
+public final class Interruption implements AutoCloseable {
+
+    /** What a command returns that was interrupted: 128 and the number of SIGINT. */
+    public static final int EXIT_CODE = 130;
 
     private static final long GRACE_SECONDS = 60;
 
@@ -15,24 +19,45 @@ final class Interruption implements AutoCloseable {
     private volatile boolean happened;
     private volatile Runnable stop = () -> {};
 
-    Interruption() {
+    /** Begins to wait for an interruption. */
+    public Interruption() {
         Runtime.getRuntime().addShutdownHook(hook);
     }
 
-    /** Sets what to call on an interruption; called at once if it has already happened. */
-    void onInterrupt(Runnable action) {
+    /**
+     * Sets what to call on an interruption; called at once if it has already happened.
+     *
+     * @param action stops the work; called on another thread
+     */
+    public void onInterrupt(Runnable action) {
         stop = action;
         if (happened) {
             action.run();
         }
     }
 
-    boolean happened() {
+    /**
+     * Whether there was an interruption.
+     *
+     * @return true if the work is to stop
+     */
+    public boolean happened() {
         return happened;
     }
 
+    /**
+     * Ends work that has nothing to save.
+     *
+     * @throws CancellationException if there was an interruption
+     */
+    public void check() {
+        if (happened) {
+            throw new CancellationException("interrupted");
+        }
+    }
+
     /** What the hook does. */
-    void interrupt() {
+    public void interrupt() {
         happened = true;
         stop.run();
         try {
