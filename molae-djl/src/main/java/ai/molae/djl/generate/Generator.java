@@ -70,7 +70,7 @@ public final class Generator {
         int count = 0;
         Sampler sampler = new Sampler(sampling);
         BitSet seen = new BitSet();
-        Device device = model.getParameters().get(0).getValue().getArray().getDevice();
+        Device device = model.device();
         try (NDManager manager = NDManager.newBaseManager(device, "PyTorch");
                 // The last new token is never read.
                 KvCache cache = new KvCache(model.spec(), manager, 1, prompt.length + most - 1)) {

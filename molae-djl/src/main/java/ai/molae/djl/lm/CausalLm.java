@@ -1,5 +1,6 @@
 package ai.molae.djl.lm;
 
+import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -127,6 +128,16 @@ public final class CausalLm extends LmBlock {
         byPath.put("norm", norm.weight());
         byPath.putIfAbsent(head.getName(), head);
         return byPath;
+    }
+
+    /**
+     * Where the model is.
+     *
+     * @return the device of its parameters, prepared for inference or not
+     * @throws ai.djl.nn.UninitializedParameterException if it has none yet
+     */
+    public Device device() {
+        return norm.weight().getArray().getDevice();
     }
 
     /**
