@@ -2,7 +2,7 @@ package ai.molae.djl.generate;
 
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.PriorityQueue;
+import java.util.List;
 import java.util.Random;
 
 /**
@@ -40,6 +40,54 @@ public final class Sampler {
         return sampling.temperature() == 0 ? argmax(scores) : draw(probabilities(scores));
     }
 
+    /**
+     * Chooses the next token, the same one as {@link #next}, and tells how probable it was to the model itself: before repetition penalty,
+     * temperature and the limits of the sampling.
+     *
+     * @param logits the logit of each token id, {@code [V]}; not changed
+     * @param seen ids already in the sequence, for the repetition penalty
+     * @param topLogprobs how many of the most probable tokens to tell too; all if there are fewer
+     * @return the chosen id with its log-probability, and the most probable ones
+     * @throws IllegalArgumentException if there is no logit, all are minus infinity, one is plus infinity or not a number, or
+     *     {@code topLogprobs} is negative
+     */
+    public Choice choose(float[] logits, BitSet seen, int topLogprobs) {
+        if (topLogprobs < 0) {
+            throw new IllegalArgumentException("topLogprobs must be at least 0, got " + topLogprobs);
+        }
+        int token = next(logits, seen);
+        double normalizer = logSumExp(logits);
+        List<TokenLogprob> top = Arrays.stream(TopTokens.of(logits, topLogprobs))
+                .mapToObj(id -> new TokenLogprob(id, logits[id] - normalizer))
+                .toList();
+        return new Choice(token, logits[token] - normalizer, top);
+    }
+
+    /**
+     * The log-probability of a token under the model's own distribution, {@code log_softmax(logits)[token]}.
+     *
+     * @param logits the logit of each token id, {@code [V]}; not changed
+     * @param token an id
+     * @return its log-probability, at most 0
+     * @throws IllegalArgumentException if the id is not in [0, V), or the logits are no distribution as in {@link #next}
+     */
+    public static double logprob(float[] logits, int token) {
+        if (token < 0 || token >= logits.length) {
+            throw new IllegalArgumentException("token " + token + " has no logit, there are " + logits.length);
+        }
+        checkScores(logits);
+        return logits[token] - logSumExp(logits);
+    }
+
+    private static double logSumExp(float[] logits) {
+        double max = logits[argmax(logits)];
+        double sum = 0;
+        for (float logit : logits) {
+            sum += Math.exp(logit - max);
+        }
+        return max + Math.log(sum);
+    }
+
     /** The logits after the repetition penalty. */
     float[] penalized(float[] logits, BitSet seen) {
         float[] scores = logits.clone();
@@ -50,7 +98,7 @@ public final class Sampler {
         return scores;
     }
 
-    /** The distribution that is drawn from: zero for tokens that top-k or top-p leaves out. */
+    /** The distribution that is drawn from: zero for tokens that top-k, top-p or min-p leaves out. */
     double[] probabilities(float[] scores) {
         double max = scores[argmax(scores)];
         double[] probabilities = new double[scores.length];
@@ -58,13 +106,18 @@ public final class Sampler {
             probabilities[i] = Math.exp((scores[i] - max) / sampling.temperature());
         }
         if (limitedByTopK(scores) || sampling.topP() < 1) {
-            int[] kept = mostProbable(scores);
+            int[] kept = TopTokens.of(scores, sampling.topK() == 0 ? scores.length : sampling.topK());
             kept = Arrays.copyOf(kept, nucleusSize(kept, probabilities));
             double[] filtered = new double[scores.length];
             for (int id : kept) {
                 filtered[id] = probabilities[id];
             }
             probabilities = filtered;
+        }
+        for (int i = 0; i < probabilities.length; i++) {
+            if (probabilities[i] < sampling.minP()) { // the most probable token has 1
+                probabilities[i] = 0;
+            }
         }
         double sum = Arrays.stream(probabilities).sum();
         for (int i = 0; i < probabilities.length; i++) {
@@ -75,39 +128,6 @@ public final class Sampler {
 
     private boolean limitedByTopK(float[] scores) {
         return sampling.topK() > 0 && sampling.topK() < scores.length;
-    }
-
-    /** The top-k ids, or all, the most probable first. */
-    private int[] mostProbable(float[] scores) {
-        // Primitive keys of (score, falling id): sorting boxed ids of a large vocabulary would cost more than a layer.
-        long[] keys = new long[scores.length];
-        for (int i = 0; i < scores.length; i++) {
-            int bits = Float.floatToIntBits(scores[i] + 0f); // no minus zero
-            int ordered = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
-            keys[i] = ((long) ordered << 32) | (scores.length - 1 - i);
-        }
-        if (limitedByTopK(scores)) {
-            keys = largest(keys, sampling.topK());
-        }
-        Arrays.sort(keys);
-        int[] ids = new int[keys.length];
-        for (int i = 0; i < ids.length; i++) {
-            ids[i] = scores.length - 1 - (int) keys[keys.length - 1 - i];
-        }
-        return ids;
-    }
-
-    private static long[] largest(long[] keys, int count) {
-        PriorityQueue<Long> kept = new PriorityQueue<>(count);
-        for (long key : keys) {
-            if (kept.size() < count) {
-                kept.add(key);
-            } else if (key > kept.element()) {
-                kept.remove();
-                kept.add(key);
-            }
-        }
-        return kept.stream().mapToLong(Long::longValue).toArray();
     }
 
     /** How many of the ids it takes to reach top-p of their total weight. */
@@ -164,6 +184,35 @@ public final class Sampler {
         }
         if (!any) {
             throw new IllegalArgumentException("none of the " + scores.length + " logits is above minus infinity");
+        }
+    }
+
+    /**
+     * A token and how probable the model found it.
+     *
+     * @param token its id
+     * @param logprob natural logarithm of its probability, at most 0
+     */
+    public record TokenLogprob(int token, double logprob) {}
+
+    /**
+     * A chosen token and how probable the model found it and others.
+     *
+     * @param token the chosen id
+     * @param logprob natural logarithm of its probability, at most 0
+     * @param top the most probable tokens, best first; the chosen one need not be among them
+     */
+    public record Choice(int token, double logprob, List<TokenLogprob> top) {
+
+        /**
+         * Copies the list.
+         *
+         * @param token the chosen id
+         * @param logprob natural logarithm of its probability
+         * @param top the most probable tokens
+         */
+        public Choice {
+            top = List.copyOf(top);
         }
     }
 }

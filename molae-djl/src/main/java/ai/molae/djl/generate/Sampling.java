@@ -5,11 +5,13 @@ import java.util.Set;
 
 /**
  * How the next token is chosen and when to stop. The steps apply in this order, as in Hugging Face: repetition penalty, temperature, top-k,
- * top-p, draw.
+ * top-p, min-p, draw.
  *
  * @param temperature logits are divided by it; 0 is greedy: the most probable token, no chance involved
  * @param topK only the k most probable tokens can be drawn; 0 for all ({@code top_k})
  * @param topP only the fewest most probable tokens whose probabilities add up to at least this can be drawn; 1 for all ({@code top_p})
+ * @param minP only tokens at least this many times as probable as the most probable one can be drawn; 0 for all ({@code min_p}, Nguyen et
+ *     al., arXiv 2407.01082)
  * @param repetitionPenalty positive logits of tokens already in the sequence are divided by it, negative ones multiplied; 1 for none
  *     ({@code repetition_penalty}, Keskar et al., arXiv 1909.05858)
  * @param seed of the draws; equal seeds give equal texts
@@ -20,6 +22,7 @@ public record Sampling(
         double temperature,
         int topK,
         double topP,
+        double minP,
         double repetitionPenalty,
         long seed,
         int maxNewTokens,
@@ -31,6 +34,7 @@ public record Sampling(
      * @param temperature logits are divided by it
      * @param topK number of tokens that can be drawn
      * @param topP probability of the tokens that can be drawn
+     * @param minP least probability of a token relative to the most probable one
      * @param repetitionPenalty what makes seen tokens less probable
      * @param seed of the draws
      * @param maxNewTokens the most tokens to make
@@ -44,6 +48,7 @@ public record Sampling(
                 temperature);
         check(topK >= 0, "topK must be at least 0 (0: all tokens)", topK);
         check(topP > 0 && topP <= 1, "topP must be in (0, 1]", topP);
+        check(minP >= 0 && minP <= 1, "minP must be in [0, 1]", minP);
         check(
                 Double.isFinite(repetitionPenalty) && repetitionPenalty > 0,
                 "repetitionPenalty must be finite and positive",
@@ -86,6 +91,7 @@ public record Sampling(
         private double temperature = 1;
         private int topK;
         private double topP = 1;
+        private double minP;
         private double repetitionPenalty = 1;
         private long seed;
         private int maxNewTokens = 128;
@@ -123,6 +129,17 @@ public record Sampling(
          */
         public Builder optTopP(double topP) {
             this.topP = topP;
+            return this;
+        }
+
+        /**
+         * Sets how probable a token must be, relative to the most probable one, to be drawn (default 0: any).
+         *
+         * @param minP {@code min_p}
+         * @return this builder
+         */
+        public Builder optMinP(double minP) {
+            this.minP = minP;
             return this;
         }
 
@@ -177,7 +194,7 @@ public record Sampling(
          * @throws IllegalArgumentException if a field is out of range
          */
         public Sampling build() {
-            return new Sampling(temperature, topK, topP, repetitionPenalty, seed, maxNewTokens, stopTokens);
+            return new Sampling(temperature, topK, topP, minP, repetitionPenalty, seed, maxNewTokens, stopTokens);
         }
     }
 }

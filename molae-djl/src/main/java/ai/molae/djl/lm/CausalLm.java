@@ -143,7 +143,7 @@ public final class CausalLm extends LmBlock {
     /**
      * Reads tokens behind those already in a cache, adds them to it and predicts the next one: a whole prompt, a part of it or one
      * token at a time. The logits are those {@link #forward} has at the last position, up to rounding, unless experts have a capacity,
-     * which depends on how many tokens come at once. Builds no autograd graph.
+     * which depends on how many tokens come at once, or angles change with the length ({@link KvCache}). Builds no autograd graph.
      *
      * @param parameterStore the parameter store
      * @param tokens {@code [B, S]} int64 or int32

@@ -65,6 +65,81 @@ class SamplerTest {
     }
 
     @Test
+    void keepsTokensThatAreProbableEnoughBesideTheBest() {
+        // 0.4 · 0.6 = 0.24 lies between 0.2 and 0.3.
+        assertThat(probabilities(Sampling.builder().optMinP(0.6), LOGITS))
+                .containsExactly(new double[] {0, 4 / 7.0, 0, 3 / 7.0}, within(1e-7));
+        assertThat(probabilities(Sampling.builder().optMinP(0.24), LOGITS))
+                .containsExactly(new double[] {0.1, 0.4, 0.2, 0.3}, within(1e-7));
+        assertThat(probabilities(Sampling.builder().optMinP(1), LOGITS)).containsExactly(0, 1, 0, 0);
+    }
+
+    @Test
+    void appliesMinPAfterTemperatureAndTopP() {
+        // At temperature 1/2 the probabilities are 1, 16, 4, 9 of 30: 9 < 16 · 0.6, at temperature 1 3 >= 4 · 0.6.
+        assertThat(probabilities(Sampling.builder().optTemperature(0.5).optMinP(0.6), LOGITS))
+                .containsExactly(0, 1, 0, 0);
+        // Top-p takes 0.4 and 0.3, and min-p leaves both. The other way round 4/7 alone would reach 0.5.
+        assertThat(probabilities(Sampling.builder().optTopP(0.5).optMinP(0.7), LOGITS))
+                .containsExactly(new double[] {0, 4 / 7.0, 0, 3 / 7.0}, within(1e-7));
+        assertThat(probabilities(Sampling.builder().optTopK(3).optMinP(0.2), LOGITS))
+                .containsExactly(new double[] {0, 4 / 9.0, 2 / 9.0, 3 / 9.0}, within(1e-7));
+    }
+
+    @Test
+    void tellsTheLogProbabilityOfTheModelItself() {
+        Sampling sampling = Sampling.builder()
+                .optTemperature(0.1)
+                .optTopK(1)
+                .optRepetitionPenalty(3)
+                .build();
+        BitSet seen = new BitSet();
+        seen.set(1);
+        // The penalty turns log 4 into log 4 / 3 and so makes token 3 the best; the model itself gives it 3/10.
+        Sampler.Choice choice = new Sampler(sampling).choose(LOGITS, seen, 2);
+        assertThat(choice.token()).isEqualTo(3);
+        assertThat(choice.logprob()).isCloseTo(Math.log(0.3), within(1e-7));
+        assertThat(choice.top()).extracting(Sampler.TokenLogprob::token).containsExactly(1, 3);
+        assertThat(choice.top().get(0).logprob()).isCloseTo(Math.log(0.4), within(1e-7));
+        assertThat(choice.top().get(1).logprob()).isCloseTo(Math.log(0.3), within(1e-7));
+        assertThat(Sampler.logprob(LOGITS, 2)).isCloseTo(Math.log(0.2), within(1e-7));
+    }
+
+    @Test
+    void tellsAsManyAlternativesAsAskedForOrThereAre() {
+        Sampler sampler = new Sampler(Sampling.greedy(1));
+        assertThat(sampler.choose(LOGITS, NONE, 0).top()).isEmpty();
+        assertThat(sampler.choose(LOGITS, NONE, 9).top())
+                .extracting(Sampler.TokenLogprob::token)
+                .containsExactly(1, 3, 2, 0);
+        assertThat(sampler.choose(new float[] {5, 5, 5}, NONE, 2).top())
+                .extracting(Sampler.TokenLogprob::token)
+                .containsExactly(0, 1);
+        assertThatThrownBy(() -> sampler.choose(LOGITS, NONE, -1))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("topLogprobs must be at least 0, got -1");
+    }
+
+    @Test
+    void choosesTheSameTokensWithAndWithoutLogProbabilities() {
+        Sampler sampler = new Sampler(Sampling.builder().optSeed(5).build());
+        assertThat(IntStream.range(0, 50)
+                        .map(i -> sampler.choose(LOGITS, NONE, i % 3).token()))
+                .containsExactly(IntStream.of(draws(5)).boxed().toArray(Integer[]::new));
+    }
+
+    @Test
+    void logProbabilitiesSurviveLogitsThatOverflowTheExponential() {
+        assertThat(Sampler.logprob(new float[] {1000, 1000, Float.NEGATIVE_INFINITY}, 0))
+                .isCloseTo(-Math.log(2), within(1e-12));
+        assertThat(Sampler.logprob(new float[] {0, Float.NEGATIVE_INFINITY}, 1)).isEqualTo(Double.NEGATIVE_INFINITY);
+        assertThatThrownBy(() -> Sampler.logprob(LOGITS, 4))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("token 4 has no logit, there are 4");
+        assertThatThrownBy(() -> Sampler.logprob(new float[] {Float.NaN}, 0)).hasMessageContaining("logit 0 is NaN");
+    }
+
+    @Test
     void prefersTheLowerIdAmongEquals() {
         assertThat(probabilities(Sampling.builder().optTopK(2), 1, 1, 1, 1)).containsExactly(0.5, 0.5, 0, 0);
         assertThat(probabilities(Sampling.builder().optTopP(0.5), -1, -1, -1, -1))

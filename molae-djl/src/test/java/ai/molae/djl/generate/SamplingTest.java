@@ -16,12 +16,12 @@ class SamplingTest {
 
     @Test
     void drawsFromTheModelsOwnDistributionByDefault() {
-        assertThat(Sampling.builder().build()).isEqualTo(new Sampling(1, 0, 1, 1, 0, 128, Set.of()));
+        assertThat(Sampling.builder().build()).isEqualTo(new Sampling(1, 0, 1, 0, 1, 0, 128, Set.of()));
     }
 
     @Test
     void greedyIsTemperatureZero() {
-        assertThat(Sampling.greedy(5)).isEqualTo(new Sampling(0, 0, 1, 1, 0, 5, Set.of()));
+        assertThat(Sampling.greedy(5)).isEqualTo(new Sampling(0, 0, 1, 0, 1, 0, 5, Set.of()));
     }
 
     static Stream<Arguments> refused() {
@@ -31,6 +31,9 @@ class SamplingTest {
                 refused(b -> b.optTopK(-1), "topK must be at least 0 (0: all tokens), got -1"),
                 refused(b -> b.optTopP(0), "topP must be in (0, 1], got 0.0"),
                 refused(b -> b.optTopP(1.5), "topP must be in (0, 1], got 1.5"),
+                refused(b -> b.optMinP(-0.1), "minP must be in [0, 1], got -0.1"),
+                refused(b -> b.optMinP(1.5), "minP must be in [0, 1], got 1.5"),
+                refused(b -> b.optMinP(Double.NaN), "minP must be in [0, 1], got NaN"),
                 refused(b -> b.optRepetitionPenalty(0), "repetitionPenalty must be finite and positive, got 0.0"),
                 refused(b -> b.optMaxNewTokens(0), "maxNewTokens must be at least 1, got 0"),
                 refused(b -> b.optStopTokens(List.of(3, -2)), "stopTokens must be token ids, got -2"));
