@@ -47,6 +47,10 @@ final class Golden {
                         StrictJson.parse("{\"value\": " + parts[1] + "}").get("value"));
             }
         }
+        return text(json);
+    }
+
+    static String text(JsonObject json) {
         return new GsonBuilder().serializeNulls().create().toJson(json);
     }
 
