@@ -97,6 +97,9 @@ class ModelOptionsTest {
         assertThat(layers("qwen3_moe-a", "num_experts = 0", "-moe_intermediate_size"))
                 .isEqualTo("DD");
         assertThat(layers("qwen2_moe-a", "mlp_only_layers = null")).isEqualTo("MM");
+        assertThat(layers("qwen2_moe-a", "intermediate_size = 0"))
+                .as("no layer has it")
+                .isEqualTo("MM");
     }
 
     @Test
