@@ -1,5 +1,6 @@
 package ai.molae.djl.lm;
 
+import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -187,9 +188,19 @@ public final class CausalLm extends LmBlock {
     }
 
     /**
+     * Where the model is.
+     *
+     * @return the device of its parameters, prepared for inference or not
+     * @throws ai.djl.nn.UninitializedParameterException if it has none yet
+     */
+    public Device device() {
+        return norm.weight().getArray().getDevice();
+    }
+
+    /**
      * Reads tokens behind those already in a cache, adds them to it and predicts the next one: a whole prompt, a part of it or one
      * token at a time. The logits are those {@link #forward} has at the last position, up to rounding, unless experts have a capacity,
-     * which depends on how many tokens come at once. Builds no autograd graph.
+     * which depends on how many tokens come at once, or angles change with the length ({@link KvCache}). Builds no autograd graph.
      *
      * @param parameterStore the parameter store
      * @param tokens {@code [B, S]} int64 or int32

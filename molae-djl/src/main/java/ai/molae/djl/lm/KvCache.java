@@ -19,9 +19,11 @@ import java.util.List;
  * taken at once and written in place; a step copies none of it. Per layer that is two arrays {@code [B, G, capacity, d]} float32, or with
  * multi-head latent attention one array {@code [B, capacity, r + d_rope]} of latents and rotary keys.
  *
+ * <p>Keys are held as they were turned when they were read. With {@link ai.molae.spec.RopeScaling.Dynamic}, whose angles change once the
+ * sequence outgrows the trained length, they keep the angles of the length then, as in Hugging Face's caches.
+ *
  * <p>A cache serves one batch of sequences and one thread at a time. Sequences of different length are padded on the left, see {@link
- * #padLeft}. {@link #close} gives its memory back; so does closing
- * the manager it was made with.
+ * #padLeft}. {@link #close} gives its memory back; so does closing the manager it was made with.
  */
 public final class KvCache implements AutoCloseable {
 
@@ -35,6 +37,7 @@ public final class KvCache implements AutoCloseable {
     private NDArray visible = TorchArguments.absent();
 
     private int length;
+    private int longestPadding;
 
     /** One layer's cache: keys, or latents, and values; absent where there are none. */
     record Layer(NDArray keys, NDArray values) {
@@ -52,12 +55,38 @@ public final class KvCache implements AutoCloseable {
      * @throws IllegalArgumentException if a number is out of range
      */
     public KvCache(ModelSpec spec, NDManager manager, int batchSize, int capacity) {
+        this(spec, manager, batchSize, capacity, 0);
+    }
+
+    /**
+     * An empty cache for sequences padded on the left, see {@link #padLeft}. Padding takes no position of the model, so that there may be more
+     * capacity by the longest padding; what a sequence with less padding gets beyond the model's positions means nothing.
+     *
+     * @param spec the model
+     * @param manager parent of the cache's memory; its device must be the model's
+     * @param capacity the most positions it can hold, at most the model's {@code maxPositionEmbeddings} and the longest padding
+     * @param padding how many positions of each sequence, B numbers
+     * @throws IllegalArgumentException if a number is out of range
+     */
+    public KvCache(ModelSpec spec, NDManager manager, int capacity, int[] padding) {
+        this(spec, manager, padding.length, capacity, longest(padding));
+        try {
+            padLeft(padding);
+        } catch (RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private KvCache(ModelSpec spec, NDManager manager, int batchSize, int capacity, int longestPadding) {
         if (batchSize < 1) {
             throw new IllegalArgumentException("batchSize must be positive, got " + batchSize);
         }
-        if (capacity < 1 || capacity > spec.maxPositionEmbeddings()) {
+        if (capacity < 1 || capacity - longestPadding > spec.maxPositionEmbeddings()) {
             throw new IllegalArgumentException("capacity must be between 1 and the model's maxPositionEmbeddings = "
-                    + spec.maxPositionEmbeddings() + ", got " + capacity);
+                    + spec.maxPositionEmbeddings()
+                    + (longestPadding > 0 ? " plus the longest padding = " + longestPadding : "") + ", got "
+                    + capacity);
         }
         attention = spec.attention();
         this.batchSize = batchSize;
@@ -66,6 +95,10 @@ public final class KvCache implements AutoCloseable {
         for (int i = 0; i < spec.numLayers(); i++) {
             layers.add(newLayer());
         }
+    }
+
+    private static int longest(int... padding) {
+        return Arrays.stream(padding).max().orElse(0);
     }
 
     private Layer newLayer() {
@@ -103,17 +136,16 @@ public final class KvCache implements AutoCloseable {
                     "the cache holds batchSize = " + batchSize + " sequences, got the padding of " + padding.length);
         }
         float[] mask = new float[batchSize * capacity];
-        boolean any = false;
         for (int b = 0; b < batchSize; b++) {
             if (padding[b] < 0 || padding[b] >= capacity) {
                 throw new IllegalArgumentException("padding must be in [0, capacity = " + capacity + "), got "
                         + padding[b] + " for sequence " + b);
             }
-            any |= padding[b] > 0;
             Arrays.fill(mask, b * capacity + padding[b], (b + 1) * capacity, 1);
         }
         reset();
-        if (any) {
+        longestPadding = longest(padding);
+        if (longestPadding > 0) {
             visible = manager.create(mask, new Shape(batchSize, capacity));
         }
     }
@@ -148,6 +180,7 @@ public final class KvCache implements AutoCloseable {
     /** Forgets every position and the padding; the memory stays. */
     public void reset() {
         length = 0;
+        longestPadding = 0;
         if (!visible.isEmpty()) {
             visible.close();
             visible = TorchArguments.absent();
@@ -186,8 +219,9 @@ public final class KvCache implements AutoCloseable {
             throw new IllegalArgumentException(
                     "the cache holds batchSize = " + batchSize + " sequences, got tokens of shape " + tokens);
         }
-        if (length + tokens.get(1) > spec.maxPositionEmbeddings()) {
-            throw new IllegalArgumentException("the cache holds " + length + " positions, " + tokens.get(1)
+        int held = length - longestPadding;
+        if (held + tokens.get(1) > spec.maxPositionEmbeddings()) {
+            throw new IllegalArgumentException("the cache holds " + held + " positions, " + tokens.get(1)
                     + " more exceed the model's maxPositionEmbeddings = " + spec.maxPositionEmbeddings());
         }
         if (length + tokens.get(1) > capacity) {

@@ -10,7 +10,6 @@ import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.MoeSpec;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Optional;
 
 /** Gathers what the MoE layers of a model say in a training pass: auxiliary losses, added up or pooled, and loads. */
 final class LayerStatistics {
@@ -75,9 +74,12 @@ final class LayerStatistics {
 
     /** How many tokens count. */
     private static NDArray rows(NDArray tokens, NDArray mask) {
-        return Optional.of(mask)
-                .filter(given -> !given.isEmpty())
-                .map(given -> given.toType(DataType.FLOAT32, false).sum())
-                .orElseGet(() -> tokens.getManager().full(new Shape(), (float) tokens.size()));
+        if (mask.isEmpty()) {
+            return tokens.getManager().full(new Shape(), (float) tokens.size());
+        }
+        try (NDArray there = mask.neq(0);
+                NDArray ones = there.toType(DataType.FLOAT32, false)) {
+            return ones.sum();
+        }
     }
 }

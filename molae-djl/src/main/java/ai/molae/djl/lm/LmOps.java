@@ -14,6 +14,8 @@ import ai.molae.spec.AttentionSpec;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentAttentionSpec;
+import ai.molae.spec.RopeScaling;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -89,12 +91,31 @@ final class LmOps {
         int dim = spec instanceof GroupedQueryAttentionSpec grouped
                 ? grouped.headDim()
                 : ((LatentAttentionSpec) spec).qkRopeHeadDim();
-        try (NDArray first = manager.create(spec.rope().frequencies(dim, start + tokens));
+        int[] lengths = {start + tokens};
+        if (!visible.isEmpty() && spec.rope().scaling() instanceof RopeScaling.Dynamic) {
+            // Each sequence by itself, as if it stood alone.
+            lengths = lengths(visible);
+        }
+        double[] frequencies = Arrays.stream(lengths)
+                .mapToObj(length -> spec.rope().frequencies(dim, length))
+                .flatMapToDouble(Arrays::stream)
+                .toArray();
+        try (NDArray first = manager.create(frequencies, new Shape(lengths.length, dim / 2));
                 NDArray ints = ints(start, tokens);
                 NDArray floats = floats(spec.rope().attentionFactor())) {
             NDList angles = OPS.call("angles", visible, first, ints, floats);
             angles.attach(manager);
             return new Positions(angles.get(0), angles.get(1), visible, start);
+        }
+    }
+
+    /** How many positions of each sequence are no padding. */
+    private static int[] lengths(NDArray visible) {
+        try (NDArray there = visible.neq(0);
+                NDArray ones = there.toType(DataType.INT32, false);
+                NDArray sums = ones.sum(new int[] {1});
+                NDArray lengths = sums.toType(DataType.INT32, false)) {
+            return lengths.toIntArray();
         }
     }
 

@@ -10,7 +10,7 @@ import java.util.List;
  * The scales of an 8-bit weight {@code [out, in]}: one float32 for each block of {@code blockRows × blockColumns}, blocks at the edges being
  * smaller, so {@code [⌈out / blockRows⌉, ⌈in / blockColumns⌉]}. They are read piece by piece, in the order of the weight.
  */
-final class BlockScales {
+final class BlockScales implements AutoCloseable {
 
     /** What a weight's name ends with, and what comes after it in the name of its scales. */
     static final String WEIGHT = ".weight";
@@ -25,6 +25,7 @@ final class BlockScales {
     private final long scaleColumns;
     private final int blockRows;
     private final int blockColumns;
+    private final ScratchPool scratch;
     private final ByteBuffer piece;
     private long pieceFirst;
     private int pieceCount;
@@ -35,7 +36,7 @@ final class BlockScales {
      * @param file where the scales are
      * @param scales checked with {@link #check}
      * @param weight what they belong to
-     * @param piece memory to read into, little-endian
+     * @param scratch gives the memory to read into
      */
     BlockScales(
             SafetensorsFile file,
@@ -43,14 +44,15 @@ final class BlockScales {
             TensorInfo weight,
             int blockRows,
             int blockColumns,
-            ByteBuffer piece) {
+            ScratchPool scratch) {
         this.file = file;
         this.scales = scales;
         this.columns = weight.shape().get(1);
         this.scaleColumns = scales.shape().get(1);
         this.blockRows = blockRows;
         this.blockColumns = blockColumns;
-        this.piece = piece;
+        this.scratch = scratch;
+        this.piece = scratch.take();
     }
 
     /** Refuses scales of the wrong type or shape. */
@@ -112,5 +114,11 @@ final class BlockScales {
             file.read(scales, first * Float.BYTES, piece.clear().limit(pieceCount * Float.BYTES));
         }
         return piece.getFloat((int) (index - pieceFirst) * Float.BYTES);
+    }
+
+    /** Gives the memory back. */
+    @Override
+    public void close() {
+        scratch.giveBack(piece);
     }
 }

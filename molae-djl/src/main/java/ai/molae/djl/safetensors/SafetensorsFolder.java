@@ -165,8 +165,8 @@ public final class SafetensorsFolder implements AutoCloseable {
     }
 
     /**
-     * Reads a part of a tensor as float32, see {@link FloatCodec}, scales applied. Uses 4 MB of native memory for each thread that reads,
-     * whatever the size of the tensor.
+     * Reads a part of a tensor as float32, see {@link FloatCodec}, scales applied. Uses 4 MB of native memory for each thread that reads (8 MB
+     * with scales), whatever the size of the tensor.
      *
      * @param name the tensor
      * @param firstElement where to begin, in the order of the data
@@ -182,11 +182,9 @@ public final class SafetensorsFolder implements AutoCloseable {
         TensorInfo scaled = scalesOf(tensor);
         int elementBytes = tensor.type().bytes();
         ByteBuffer chunk = scratch.take();
-        ByteBuffer scaleChunk = scratch.take();
-        try {
-            BlockScales scales = scaled == null
-                    ? null
-                    : new BlockScales(file(scaled.name()), scaled, tensor, blockRows, blockColumns, scaleChunk);
+        try (BlockScales scales = scaled == null
+                ? null
+                : new BlockScales(file(scaled.name()), scaled, tensor, blockRows, blockColumns, scratch)) {
             long element = firstElement;
             while (into.hasRemaining()) {
                 int count = Math.min(into.remaining(), ScratchPool.BYTES / elementBytes);
@@ -200,7 +198,6 @@ public final class SafetensorsFolder implements AutoCloseable {
             }
         } finally {
             scratch.giveBack(chunk);
-            scratch.giveBack(scaleChunk);
         }
     }
 

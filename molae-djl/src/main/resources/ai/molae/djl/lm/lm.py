@@ -33,8 +33,8 @@
     eps, = annotate(List[float], floats.tolist())
     return self.normalize(x, w, eps)
 
-  # Cosines and sines [1 or B, 1, S, d/2] of the rotary angles of S positions behind the first `start`. frequencies [d/2]; visible [B, start + S]
-  # with 0 for padding, which takes no position, or empty.
+  # Cosines and sines [1 or B, 1, S, d/2] of the rotary angles of S positions behind the first `start`. frequencies [1 or B, d/2]; visible
+  # [B, start + S] with 0 for padding, which takes no position, or empty.
   def angles(self, visible: Tensor, frequencies: Tensor, ints: Tensor, floats: Tensor) -> Tuple[Tensor, Tensor]:
     start, S = annotate(List[int], ints.tolist())
     factor, = annotate(List[float], floats.tolist())
@@ -42,8 +42,8 @@
     if visible.numel() == 0:
       positions = torch.arange(start, start + S, dtype=6, layout=None, device=f.device).unsqueeze(0)
     else:
-      positions = torch.narrow(torch.clamp_min(torch.cumsum(visible.to(6), 1) - 1.0, 0.0), 1, start, S)
-    angles = (positions.unsqueeze(2) * f).unsqueeze(1)
+      positions = torch.narrow(torch.clamp_min(torch.cumsum((visible != 0).to(6), 1) - 1.0, 0.0), 1, start, S)
+    angles = (positions.unsqueeze(2) * f.unsqueeze(1)).unsqueeze(1)
     return (torch.cos(angles) * factor, torch.sin(angles) * factor)
 
   # Rotates x [B, heads, S, d]: the pair of column i is column i + d/2 or, interleaved, its neighbour; pairs leave half a head apart.

@@ -63,7 +63,7 @@
         probabilities = scores / (scores.sum(-1, True) + 1e-20)
       real = torch.ones([T], dtype=6, layout=None, device=x.device)
       if mask.numel() > 0:
-        real = mask.reshape([T]).to(6)
+        real = (mask.reshape([T]) != 0).to(6)
         probabilities = probabilities * real.unsqueeze(1)
       S = T
       if sequence > 0:

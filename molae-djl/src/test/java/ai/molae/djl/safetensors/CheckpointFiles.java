@@ -34,6 +34,9 @@ final class CheckpointFiles {
             "deepseek_v2-a/bf16-sharded",
             "deepseek_v3-a/bf16-sharded");
 
+    /** After which data repeats: no divisor of any buffer's size. */
+    static final int PERIOD = 251;
+
     private CheckpointFiles() {}
 
     /** A golden checkpoint that Hugging Face's library wrote. */
@@ -46,7 +49,7 @@ final class CheckpointFiles {
         }
     }
 
-    /** A file of a header and data. */
+    /** A file of a header and data: 0, 1, 2, ... over and over. */
     static byte[] bytes(String header, int dataBytes) {
         return bytes(header.getBytes(StandardCharsets.UTF_8), dataBytes);
     }
@@ -55,7 +58,7 @@ final class CheckpointFiles {
         ByteBuffer file = ByteBuffer.allocate(8 + header.length + dataBytes).order(ByteOrder.LITTLE_ENDIAN);
         file.putLong(header.length).put(header);
         for (int i = 0; i < dataBytes; i++) {
-            file.put((byte) i);
+            file.put((byte) (i % PERIOD));
         }
         return file.array();
     }

@@ -151,6 +151,7 @@ class FloatCodecTest {
         assertThat(half(TensorType.F16, 65504)).isEqualTo((short) 0x7bff);
         assertThat(half(TensorType.F16, 65519.996f)).isEqualTo((short) 0x7bff);
         assertThat(half(TensorType.F16, 65520)).isEqualTo((short) 0x7c00);
+        assertThat(half(TensorType.F16, 70000)).isEqualTo((short) 0x7c00);
         assertThat(half(TensorType.F16, -1e30f)).isEqualTo((short) 0xfc00);
         assertThat(half(TensorType.F16, Float.NEGATIVE_INFINITY)).isEqualTo((short) 0xfc00);
         assertThat(half(TensorType.F16, 0x1p-25f)).as("tie with 0").isEqualTo((short) 0);

@@ -70,8 +70,9 @@ class SafetensorsFileTest {
             ByteBuffer heap = ByteBuffer.allocate(size);
             file.read(file.tensors().get("a"), 0, heap);
             for (int i = 0; i < size; i++) {
-                if (heap.get(i) != (byte) i) {
-                    assertThat(heap.get(i)).as("byte %d", i).isEqualTo((byte) i);
+                byte expected = (byte) (i % CheckpointFiles.PERIOD);
+                if (heap.get(i) != expected) {
+                    assertThat(heap.get(i)).as("byte %d", i).isEqualTo(expected);
                 }
             }
         }

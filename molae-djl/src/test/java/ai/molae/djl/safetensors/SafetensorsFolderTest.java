@@ -11,7 +11,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import com.sun.management.ThreadMXBean;
 import java.io.IOException;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
@@ -97,6 +100,16 @@ class SafetensorsFolderTest {
         }
     }
 
+    private static long heapAllocated() {
+        return ((ThreadMXBean) ManagementFactory.getThreadMXBean()).getCurrentThreadAllocatedBytes();
+    }
+
+    private static long nativeInUse() {
+        return ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+                .mapToLong(BufferPoolMXBean::getMemoryUsed)
+                .sum();
+    }
+
     /** Over two chunks of 4 MB, from an element that is no multiple of anything. */
     @Test
     void aTensorLargerThanTheChunkIsReadWhole() throws IOException {
@@ -105,7 +118,12 @@ class SafetensorsFolderTest {
         Files.write(temp.resolve("model.safetensors"), content);
         try (SafetensorsFolder folder = SafetensorsFolder.open(temp)) {
             FloatBuffer into = directFloats(elements - 13);
-            folder.readFloats("x", 13, into);
+            folder.readFloats("x", 0, into.limit(1)); // loads classes and makes the chunk
+            long heapBefore = heapAllocated();
+            long nativeBefore = nativeInUse();
+            folder.readFloats("x", 13, into.clear());
+            assertThat(heapAllocated() - heapBefore).as("bytes on the heap").isLessThan(100_000);
+            assertThat(nativeInUse() - nativeBefore).as("native bytes").isLessThan(100_000);
             int wrong = 0;
             int data = content.length - 2 * elements;
             for (int i = 0; i < into.capacity(); i++) {

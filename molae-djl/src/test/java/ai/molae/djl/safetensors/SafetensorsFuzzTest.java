@@ -107,7 +107,7 @@ class SafetensorsFuzzTest {
     void bitsFlippedBytesCutInsertedAndCopied(long seed) throws IOException {
         SplittableRandom random = new SplittableRandom(seed);
         byte[][] files = {small(), golden()};
-        for (int i = 0; i < 600; i++) {
+        for (int i = 0; i < 350; i++) {
             byte[] content = files[i % 4 == 0 ? 1 : 0].clone();
             // mostly in the header, where the damage matters
             int span = random.nextInt(5) == 0 ? content.length : Math.min(content.length, 300);
@@ -128,7 +128,7 @@ class SafetensorsFuzzTest {
             }
             check("seed " + seed + ", file " + i, content);
         }
-        assertThat(refused).isGreaterThan(300);
+        assertThat(refused).isGreaterThan(150);
         assertThat(loaded).isPositive();
     }
 
@@ -152,7 +152,7 @@ class SafetensorsFuzzTest {
         byte[] whole = small();
         int headerBytes = whole[0] & 0xff;
         String header = new String(whole, 8, headerBytes, StandardCharsets.UTF_8);
-        for (int i = 0; i < 700; i++) {
+        for (int i = 0; i < 350; i++) {
             JsonObject root = JsonParser.parseString(header).getAsJsonObject();
             String tensor = List.of("a", "b", "c", "__metadata__").get(random.nextInt(4));
             JsonObject entry = root.getAsJsonObject(tensor);
@@ -188,7 +188,7 @@ class SafetensorsFuzzTest {
             String changed = text == null ? root.toString().replace("\"@\"", odd) : text;
             check("seed " + seed + ", header " + changed, bytes(changed, 32));
         }
-        assertThat(refused).isGreaterThan(400);
+        assertThat(refused).isGreaterThan(150);
         assertThat(loaded).isPositive();
     }
 
@@ -201,7 +201,7 @@ class SafetensorsFuzzTest {
         Path index = temp.resolve(ShardIndex.FILE_NAME);
         byte[] whole = Files.readAllBytes(index);
         SplittableRandom random = new SplittableRandom(5);
-        for (int i = 0; i < 400; i++) {
+        for (int i = 0; i < 250; i++) {
             byte[] content = whole.clone();
             int at = random.nextInt(content.length);
             switch (random.nextInt(4)) {
@@ -223,7 +223,7 @@ class SafetensorsFuzzTest {
                 throw new AssertionError("index " + i, e);
             }
         }
-        assertThat(refused).isGreaterThan(300);
+        assertThat(refused).isGreaterThan(150);
         assertThat(loaded).isPositive();
     }
 

@@ -186,6 +186,7 @@ class SafetensorsWriterTest {
         assertThat(shardSizes(10, 5, 5, 1)).as("full to the byte").containsExactly(2, 1);
         assertThat(shardSizes(10, 6, 5)).containsExactly(1, 1);
         assertThat(shardSizes(10, 3, 11, 3, 3)).as("one larger than a shard").containsExactly(1, 1, 2);
+        assertThat(shardSizes(10, 11, 3)).as("at the beginning").containsExactly(1, 1);
         assertThat(shardSizes(10, 10, 0, 0, 1)).containsExactly(3, 1);
         assertThat(shardSizes(10, 3, 3)).containsExactly(2);
         assertThat(shardSizes(0, 100, 100)).containsExactly(2);
@@ -210,6 +211,18 @@ class SafetensorsWriterTest {
             writer.finish();
         }
         assertThat(contents(temp)).containsOnlyKeys("model.safetensors");
+    }
+
+    @Test
+    void aShardOfEmptyTensorsIsWrittenThoughNobodyWritesToIt() throws IOException {
+        try (SafetensorsWriter writer = writer(4, EMPTY, A)) {
+            writer.write("a", floats(1, 2, 3, 4));
+            writer.finish();
+        }
+        try (SafetensorsFolder folder = SafetensorsFolder.open(temp)) {
+            assertThat(folder.tensors().keySet()).containsExactly("empty", "a");
+            assertThat(read(folder, "a")).containsExactly(1, 2, 3, 4);
+        }
     }
 
     @Test
