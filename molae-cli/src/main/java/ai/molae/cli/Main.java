@@ -3,6 +3,7 @@ package ai.molae.cli;
 import ai.molae.cli.eval.EvalCommand;
 import ai.molae.cli.inspect.InspectCommand;
 import ai.molae.cli.quickstart.QuickstartCommand;
+import ai.molae.cli.train.TrainCommand;
 import ai.molae.cli.work.Interruption;
 import java.util.concurrent.CancellationException;
 import picocli.AutoComplete;
@@ -27,6 +28,7 @@ import picocli.CommandLine.Spec;
             PlanCommand.class,
             InspectCommand.class,
             EvalCommand.class,
+            TrainCommand.class,
             AutoComplete.GenerateCompletion.class
         },
         exitCodeListHeading = "%nExit codes:%n",

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,7 +36,14 @@ class EvalCommandTest {
     @TempDir
     private Path folder;
 
+    private final NDManager owner = NDManager.newBaseManager();
+    private CausalLm loaded;
     private Path text;
+
+    @AfterEach
+    void close() {
+        owner.close();
+    }
 
     @BeforeEach
     void write() throws IOException {
@@ -71,9 +79,8 @@ class EvalCommandTest {
     /** The cross-entropy of each token but the first, in double, of a model that reads so many tokens at once. */
     private double[] nats(List<Integer> stream, int sequence) throws IOException {
         double[] nats = new double[stream.size()];
-        try (NDManager manager = NDManager.newBaseManager();
-                Checkpoint checkpoint = Checkpoint.open(folder.resolve("model"))) {
-            CausalLm model = checkpoint.load(manager, Precision.FLOAT32);
+        CausalLm model = model();
+        try (NDManager manager = NDManager.newBaseManager()) {
             for (int begin = 0; begin < stream.size() - 1; begin += sequence) {
                 int end = Math.min(begin + sequence, stream.size() - 1);
                 long[] read = stream.subList(begin, end).stream()
@@ -91,6 +98,15 @@ class EvalCommandTest {
             }
         }
         return nats;
+    }
+
+    private CausalLm model() throws IOException {
+        if (loaded == null) {
+            try (Checkpoint checkpoint = Checkpoint.open(folder.resolve("model"))) {
+                loaded = checkpoint.load(owner, Precision.FLOAT32);
+            }
+        }
+        return loaded;
     }
 
     private static double crossEntropy(float[] logits, int first, int label) {

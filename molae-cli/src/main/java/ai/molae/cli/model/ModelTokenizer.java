@@ -55,6 +55,15 @@ public final class ModelTokenizer implements Tokenizer, AutoCloseable {
         return first;
     }
 
+    /**
+     * The tokenizer for whole documents, which get what the checkpoint puts around a text, such as a begin-of-text token.
+     *
+     * @return a tokenizer, open as long as this one
+     */
+    public Tokenizer ofDocuments() {
+        return this;
+    }
+
     @Override
     public int[] encode(String text) {
         return tokenizer.encode(text);

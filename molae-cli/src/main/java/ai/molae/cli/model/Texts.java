@@ -1,5 +1,6 @@
 package ai.molae.cli.model;
 
+import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.data.TextCorpus;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
@@ -7,7 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.zip.ZipException;
 
-/** The texts of {@code --text}. */
+/** The texts of {@code --text}, and whether they suffice. */
 public final class Texts {
 
     private Texts() {}
@@ -37,5 +38,37 @@ public final class Texts {
                             + corpus.skipped() + " files that are not UTF-8 text");
         }
         return corpus;
+    }
+
+    /**
+     * Refuses more windows at once than there are.
+     *
+     * @param batchSize how many
+     * @param tokens the training text
+     * @param sequenceLength tokens of a window
+     * @throws IllegalArgumentException if there are fewer
+     */
+    public static void checkBatch(int batchSize, int[] tokens, int sequenceLength) {
+        int windows = new PackedWindows(tokens, sequenceLength, 0).size();
+        if (batchSize > windows) {
+            throw new IllegalArgumentException("--batch " + batchSize + " exceeds the " + windows
+                    + " windows of the training text; give more text, or a smaller --batch or --sequence");
+        }
+    }
+
+    /**
+     * Refuses a text without a whole window.
+     *
+     * @param part which part of the text
+     * @param tokens the part
+     * @param sequenceLength tokens of a window
+     * @throws IllegalArgumentException if it is shorter
+     */
+    public static void checkLength(String part, int[] tokens, int sequenceLength) {
+        if (tokens.length <= sequenceLength) {
+            throw new IllegalArgumentException("the text is too short: its " + part + " part has " + tokens.length
+                    + " tokens, one window needs " + (sequenceLength + 1)
+                    + "; give more text or a smaller --sequence");
+        }
     }
 }

@@ -6,8 +6,8 @@ import ai.molae.cli.options.Ranges;
 import ai.molae.cli.options.TrainingPrecision;
 import ai.molae.cli.work.DraftFolder;
 import ai.molae.cli.work.Interruption;
+import ai.molae.cli.work.TrainingProgress;
 import ai.molae.djl.data.ByteTokenizer;
-import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.data.TextCorpus;
 import ai.molae.djl.data.Tokenizer;
 import ai.molae.djl.torch.Precision;
@@ -116,9 +116,9 @@ public final class QuickstartCommand implements Callable<Integer> {
         Tokenizer tokenizer = new ByteTokenizer();
         TextCorpus corpus = corpus();
         TextCorpus.Split split = corpus.split(tokenizer, VALIDATION_SHARE, seed);
-        checkLength("training", split.train(), sequenceLength);
-        checkLength("validation", split.validation(), sequenceLength);
-        checkBatch(config.batchSize(), split.train(), sequenceLength);
+        Texts.checkLength("training", split.train(), sequenceLength);
+        Texts.checkLength("validation", split.validation(), sequenceLength);
+        Texts.checkBatch(config.batchSize(), split.train(), sequenceLength);
         int[] prompt = prompt(split.validation());
 
         Report.prepareDrawing();
@@ -161,10 +161,8 @@ public final class QuickstartCommand implements Callable<Integer> {
 
     private ModelRun.Result train(
             ModelRun run, String name, ModelSpec spec, TrainingConfig config, Interruption interruption) {
-        // Set by the launcher: a bar is for a terminal only.
-        boolean terminal = Boolean.getBoolean("molae.terminal");
-        try (Progress progress =
-                new Progress(name, config.steps(), command.commandLine().getErr(), terminal)) {
+        try (TrainingProgress progress =
+                new TrainingProgress(name, config.steps(), command.commandLine().getErr(), false)) {
             return run.run(name, spec, interruption, progress);
         }
     }
@@ -226,22 +224,6 @@ public final class QuickstartCommand implements Callable<Integer> {
             return SampleText.read();
         }
         return Texts.read(text);
-    }
-
-    private static void checkBatch(int batchSize, int[] tokens, int sequenceLength) {
-        int windows = new PackedWindows(tokens, sequenceLength, 0).size();
-        if (batchSize > windows) {
-            throw new IllegalArgumentException("--batch " + batchSize + " exceeds the " + windows
-                    + " windows of the training text; give more text, or a smaller --batch or --sequence");
-        }
-    }
-
-    private static void checkLength(String part, int[] tokens, int sequenceLength) {
-        if (tokens.length <= sequenceLength) {
-            throw new IllegalArgumentException("the text is too short: its " + part + " part has " + tokens.length
-                    + " tokens, one window needs " + (sequenceLength + 1)
-                    + "; give more text or a smaller --sequence");
-        }
     }
 
     /** Validation tokens from the middle on, moved to the next line start so that the prompt begins where a line does. */

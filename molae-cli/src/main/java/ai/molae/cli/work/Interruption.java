@@ -14,13 +14,24 @@ public final class Interruption implements AutoCloseable {
 
     private static final long GRACE_SECONDS = 60;
 
+    private final long graceSeconds;
     private final CountDownLatch finished = new CountDownLatch(1);
     private final Thread hook = new Thread(this::interrupt, "molae-interrupt");
     private volatile boolean happened;
     private volatile Runnable stop = () -> {};
 
-    /** Begins to wait for an interruption. */
+    /** Begins to wait for an interruption, after which there is a minute to finish. */
     public Interruption() {
+        this(GRACE_SECONDS);
+    }
+
+    /**
+     * Begins to wait for an interruption.
+     *
+     * @param graceSeconds how long the work may take to finish after it
+     */
+    public Interruption(long graceSeconds) {
+        this.graceSeconds = graceSeconds;
         Runtime.getRuntime().addShutdownHook(hook);
     }
 
@@ -61,8 +72,8 @@ public final class Interruption implements AutoCloseable {
         happened = true;
         stop.run();
         try {
-            if (!finished.await(GRACE_SECONDS, TimeUnit.SECONDS)) {
-                System.err.println("molae: not finished " + GRACE_SECONDS + " s after the interrupt; giving up");
+            if (!finished.await(graceSeconds, TimeUnit.SECONDS)) {
+                System.err.println("molae: not finished " + graceSeconds + " s after the interrupt; giving up");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
