@@ -47,11 +47,24 @@ class ChatTemplateTest {
     void rendersQwen15() throws IOException {
         ChatTemplate chatml = template("chatml");
         assertThat(chatml.render(List.of(user("Hi")), true))
-                .isEqualTo("<|im_start|>system\nYou are a helpful assistant<|im_end|>\n"
-                        + "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+                .isEqualTo(
+                        """
+                        <|im_start|>system
+                        You are a helpful assistant<|im_end|>
+                        <|im_start|>user
+                        Hi<|im_end|>
+                        <|im_start|>assistant
+                        """);
         assertThat(chatml.render(List.of(system("S"), user("Hi"), assistant("Yo")), false))
-                .isEqualTo("<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
-                        + "<|im_start|>assistant\nYo<|im_end|>\n");
+                .isEqualTo(
+                        """
+                        <|im_start|>system
+                        S<|im_end|>
+                        <|im_start|>user
+                        Hi<|im_end|>
+                        <|im_start|>assistant
+                        Yo<|im_end|>
+                        """);
     }
 
     @Test
@@ -61,8 +74,16 @@ class ChatTemplateTest {
                 List.of(system("S"), user("1+1?"), assistant("<think>\nhm\n</think>\n\n2"), user("2+2?"));
         // Thoughts before the last question are left out.
         String start =
-                "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
-                        + "<|im_start|>user\n2+2?<|im_end|>\n";
+                """
+                <|im_start|>system
+                S<|im_end|>
+                <|im_start|>user
+                1+1?<|im_end|>
+                <|im_start|>assistant
+                2<|im_end|>
+                <|im_start|>user
+                2+2?<|im_end|>
+                """;
         assertThat(qwen3.render(thoughtful, true)).isEqualTo(start + "<|im_start|>assistant\n");
         assertThat(qwen3.render(thoughtful, true, Map.of("enable_thinking", false)))
                 .isEqualTo(start + "<|im_start|>assistant\n<think>\n\n</think>\n\n");

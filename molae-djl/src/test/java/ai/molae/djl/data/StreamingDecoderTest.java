@@ -67,7 +67,7 @@ class StreamingDecoderTest {
     @MethodSource("tokenizers")
     void piecesOfRandomTokensMakeWhatAllOfThemDecodeTo(Tokenizer tokenizer) {
         Random random = new Random(41);
-        for (int run = 0; run < 1500; run++) {
+        for (int run = 0; run < 500; run++) {
             int[] tokens =
                     random.ints(random.nextInt(30), 0, tokenizer.vocabSize()).toArray();
             assertStreams(tokenizer, tokens, "run " + run);
@@ -80,7 +80,7 @@ class StreamingDecoderTest {
     void piecesOfTextWithRandomTokensInBetweenMakeWhatAllOfThemDecodeTo(Tokenizer tokenizer) {
         Random random = new Random(43);
         int[] text = tokenizer.encode(TEXT);
-        for (int run = 0; run < 1500; run++) {
+        for (int run = 0; run < 500; run++) {
             IntStream.Builder tokens = IntStream.builder();
             for (int part = random.nextInt(8); part >= 0; part--) {
                 int from = random.nextInt(text.length);
