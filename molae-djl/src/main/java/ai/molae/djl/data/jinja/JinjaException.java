@@ -5,6 +5,7 @@ public final class JinjaException extends IllegalArgumentException {
 
     private static final long serialVersionUID = 1L;
 
+    /** Whether the message tells the line. */
     private final boolean located;
 
     /**

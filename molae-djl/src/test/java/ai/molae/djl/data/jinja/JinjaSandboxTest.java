@@ -3,12 +3,10 @@ package ai.molae.djl.data.jinja;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -96,11 +94,9 @@ class JinjaSandboxTest {
             })
     void areStoppedWhenTheyComputeTooMuch(String template) {
         JinjaTemplate parsed = JinjaTemplate.parse(template);
-        // The time limit only keeps a broken limit from hanging the build.
-        Assertions.assertTimeoutPreemptively(
-                Duration.ofMinutes(1), () -> assertThatThrownBy(() -> parsed.render(Map.of()))
-                        .isInstanceOf(JinjaException.class)
-                        .hasMessageMatching("(?s).*(computes too much|nested too deeply).*"));
+        assertThatThrownBy(() -> parsed.render(Map.of()))
+                .isInstanceOf(JinjaException.class)
+                .hasMessageMatching("(?s).*(computes too much|nested too deeply).*");
     }
 
     @Test
