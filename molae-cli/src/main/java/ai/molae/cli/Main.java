@@ -68,6 +68,10 @@ public final class Main implements Runnable {
         Main main = new Main();
         CommandLine commandLine = new CommandLine(main);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+        commandLine.setExecutionStrategy(result -> {
+            RepeatedOptions.refuse(result);
+            return new CommandLine.RunLast().execute(result);
+        });
         commandLine.setExecutionExceptionHandler((exception, command, result) -> main.failed(exception, command));
         return commandLine;
     }

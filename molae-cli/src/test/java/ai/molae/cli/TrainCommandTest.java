@@ -58,21 +58,18 @@ class TrainCommandTest {
     }
 
     private CommandRun train(String... options) {
-        return CommandRun.of(Stream.concat(
-                        Stream.of(
-                                "train",
-                                "--from",
-                                model.toString(),
-                                "--text",
-                                text.toString(),
-                                "--out",
-                                out().toString(),
-                                "--tokenizer",
-                                "bytes",
-                                "--sequence",
-                                "32"),
-                        Stream.of(options))
-                .toArray(String[]::new));
+        List<String> args = new ArrayList<>(
+                List.of("train", "--from", model.toString(), "--text", text.toString(), "--out", out().toString()));
+        args.addAll(List.of(options));
+        addUnlessGiven(args, "--tokenizer", "bytes");
+        addUnlessGiven(args, "--sequence", "32");
+        return CommandRun.of(args.toArray(String[]::new));
+    }
+
+    private static void addUnlessGiven(List<String> args, String option, String value) {
+        if (!args.contains(option)) {
+            args.addAll(List.of(option, value));
+        }
     }
 
     private static double[] beforeAndAfter(CommandRun run) {
