@@ -75,6 +75,16 @@ public final class CheckpointJson {
     }
 
     /**
+     * Whether a key is there, be it with null.
+     *
+     * @param key the key
+     * @return true if it is
+     */
+    public boolean has(String key) {
+        return object.has(key);
+    }
+
+    /**
      * A value of any type.
      *
      * @param key the key

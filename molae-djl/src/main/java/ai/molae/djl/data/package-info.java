@@ -1,4 +1,7 @@
-/** Text and tokens for training: corpora, tokenizers and packed windows. */
+/**
+ * Text and tokens: tokenizers, their own and those of checkpoints, streaming decoding, chat templates; corpora and packed windows for
+ * training.
+ */
 @NullMarked
 package ai.molae.djl.data;
 
