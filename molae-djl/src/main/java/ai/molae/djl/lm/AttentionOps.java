@@ -8,9 +8,12 @@ import ai.djl.ndarray.NDArray;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentAttentionSpec;
 import ai.molae.spec.QkNorm;
+import java.util.List;
 
 /** The attentions as functions of arrays. Autograd flows through whenever it is on. Results are owned by the manager of {@code x}. */
 final class AttentionOps {
+
+    static final List<String> GROUPED = List.of("q_proj", "k_proj", "v_proj", "o_proj");
 
     private AttentionOps() {}
 
@@ -38,14 +41,15 @@ final class AttentionOps {
         try (NDArray ints = ints(
                         spec.headDim(),
                         normCode(spec.qkNorm()),
-                        w.gemm(),
+                        w.gemm(GROUPED),
                         positions.start(),
                         window,
                         code(spec.rope().interleaved()));
                 NDArray floats = floats(eps, clip)) {
             return w.call(
                             LmOps.OPS,
-                            w.packed().isPresent() ? "prepared_grouped_attention" : "grouped_attention",
+                            "grouped_attention",
+                            GROUPED,
                             x,
                             w.get("q_proj"),
                             w.get("k_proj"),
@@ -79,6 +83,7 @@ final class AttentionOps {
      * @return {@code [B, S, n]} float32
      */
     static NDArray latent(LatentAttentionSpec spec, Weights w, NDArray x, Positions positions, KvCache.Layer cache) {
+        List<String> matrices = latentMatrices(spec);
         try (NDArray ints = ints(
                         spec.numAttentionHeads(),
                         spec.qLoraRank(),
@@ -86,13 +91,14 @@ final class AttentionOps {
                         spec.qkNopeHeadDim(),
                         spec.qkRopeHeadDim(),
                         spec.vHeadDim(),
-                        w.gemm(),
+                        w.gemm(matrices),
                         positions.start(),
                         code(spec.rope().interleaved()));
                 NDArray floats = floats(spec.normEps(), spec.softmaxScale())) {
             return w.call(
                             LmOps.OPS,
-                            w.packed().isPresent() ? "prepared_latent_attention" : "latent_attention",
+                            "latent_attention",
+                            matrices,
                             x,
                             spec.qLoraRank() == 0 ? w.get("q_proj") : w.get("q_a_proj"),
                             w.get("q_b_proj"),
@@ -112,6 +118,13 @@ final class AttentionOps {
                             floats)
                     .singletonOrThrow();
         }
+    }
+
+    /** In the order in which {@code attend_latent} has them. */
+    static List<String> latentMatrices(LatentAttentionSpec spec) {
+        return spec.qLoraRank() == 0
+                ? List.of("q_proj", "kv_a_proj_with_mqa", "o_proj", "kv_b_proj")
+                : List.of("q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "o_proj", "kv_b_proj");
     }
 
     private static long normCode(QkNorm norm) {

@@ -11,6 +11,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.BlockFile;
+import ai.molae.djl.torch.Freezing;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchArguments;
@@ -138,6 +139,62 @@ public final class CausalLm extends LmBlock {
      */
     public Device device() {
         return norm.weight().getArray().getDevice();
+    }
+
+    /**
+     * Adds low-rank adapters (LoRA, Hu et al., arXiv 2106.09685) and freezes everything else, so that training changes the adapters only and
+     * has gradients and optimizer state for them alone. The logits stay as they are until the first step. Adapters are ordinary parameters
+     * beside the ones they adapt, {@code ..._q_proj_lora_a} and {@code ..._q_proj_lora_b}, and belong to the managers of those.
+     *
+     * <p>With adapters the model trains and infers, with a cache too; to be saved or prepared for inference it needs {@link #mergeLora()}.
+     * Not to be called while another thread uses the model or an optimizer of it is open.
+     *
+     * @param spec which weights, and the rank
+     * @throws IllegalArgumentException if a target matches no weight of this model; it is then unchanged
+     * @throws IllegalStateException if the model has adapters already, is not initialised or is prepared for inference
+     */
+    public void addLora(LoraSpec spec) {
+        checkNotPrepared("add LoRA");
+        if (numAdapters() > 0) {
+            throw new IllegalStateException("the model has " + numAdapters()
+                    + " adapters already; mergeLora() keeps and removeLora() forgets what they learned");
+        }
+        if (!isInitialized()) {
+            throw new IllegalStateException("the model has no values; initialise or load it before addLora");
+        }
+        LoraPlan plan = new LoraPlan(this, spec);
+        Freezing.train(this, parameter -> false);
+        plan.addTo(spec);
+    }
+
+    /**
+     * Adds the adapters to the weights, {@code W += (alpha / r) B A}, in float32 and in place, and removes them. The logits stay the same
+     * up to rounding, and every parameter trains again.
+     *
+     * @throws IllegalStateException if there are no adapters
+     */
+    public void mergeLora() {
+        checkHasLora("merge");
+        mergeAdapters();
+        Freezing.train(this, parameter -> true);
+    }
+
+    /**
+     * Removes the adapters and what they learned; the model is as it was before {@link #addLora}, and every parameter trains again.
+     *
+     * @throws IllegalStateException if there are no adapters
+     */
+    public void removeLora() {
+        checkHasLora("remove");
+        removeAdapters();
+        Freezing.train(this, parameter -> true);
+    }
+
+    private void checkHasLora(String verb) {
+        if (numAdapters() == 0) {
+            throw new IllegalStateException("there are no adapters to " + verb
+                    + "; addLora adds them, and mergeLora and removeLora have done their work after one call");
+        }
     }
 
     /**

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.DenseSpec;
+import java.util.List;
 
 /**
  * A dense feed-forward network:
@@ -45,6 +46,11 @@ public final class DenseFeedForward extends LmBlock {
      */
     public DenseSpec spec() {
         return spec;
+    }
+
+    @Override
+    public List<String> adaptable() {
+        return LmOps.feedForwardMatrices(spec);
     }
 
     @Override

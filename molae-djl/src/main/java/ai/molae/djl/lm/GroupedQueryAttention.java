@@ -5,6 +5,7 @@ import ai.djl.training.ParameterStore;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.QkNorm;
+import java.util.List;
 
 /**
  * Causal attention with H query heads of which each {@code H / G} share a key/value head (Ainslie et al., arXiv 2305.13245), and rotary
@@ -71,6 +72,11 @@ public final class GroupedQueryAttention extends Attention {
             gamma("q_norm", full ? query : spec.headDim());
             gamma("k_norm", full ? keyValue : spec.headDim());
         }
+    }
+
+    @Override
+    public List<String> adaptable() {
+        return AttentionOps.GROUPED;
     }
 
     @Override

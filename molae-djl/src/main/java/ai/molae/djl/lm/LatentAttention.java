@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.LatentAttentionSpec;
+import java.util.List;
 
 /**
  * DeepSeek's multi-head latent attention (arXiv 2405.04434): keys and values of all heads are projections of one latent vector c of a
@@ -67,6 +68,11 @@ public final class LatentAttention extends Attention {
     @Override
     protected Storage storage(String parameter) {
         return parameter.equals("kv_b_proj") ? Storage.PLAIN : super.storage(parameter);
+    }
+
+    @Override
+    public List<String> adaptable() {
+        return AttentionOps.latentMatrices(spec);
     }
 
     @Override

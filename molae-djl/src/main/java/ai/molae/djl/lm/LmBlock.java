@@ -13,11 +13,11 @@ import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.util.Pair;
 import ai.djl.util.PairList;
 import ai.molae.djl.moe.BlockFile;
+import ai.molae.djl.torch.AdaptableBlock;
 import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.PackedWeights;
 import ai.molae.djl.torch.Precision;
-import ai.molae.djl.torch.PreparableBlock;
 import ai.molae.djl.torch.TorchOps;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * What the blocks of a language model have in common: parameters declared in one line each, one input, no gradients in inference, shapes
  * checked on loading.
  */
-abstract class LmBlock extends PreparableBlock {
+abstract class LmBlock extends AdaptableBlock {
 
     private static final byte VERSION = 1;
 
@@ -82,6 +82,7 @@ abstract class LmBlock extends PreparableBlock {
                 values.put(entry.getKey(), parameterStore.getValue(entry.getValue(), x.getDevice(), training));
             }
         }
+        putScale(values);
         long gemm = packed().map(PackedWeights::gemm).orElseGet(() -> Gemm.training(precision, x.getDevice()));
         return new Weights(getClass(), values, packed(), gemm);
     }

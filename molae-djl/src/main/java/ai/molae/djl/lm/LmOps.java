@@ -16,6 +16,7 @@ import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentAttentionSpec;
 import ai.molae.spec.RopeScaling;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * The operations of a language model as functions of arrays; the blocks of this package hold the parameters and call them. Autograd flows
@@ -127,11 +128,15 @@ final class LmOps {
      * @return {@code [..., n]} float32
      */
     static NDArray feedForward(DenseSpec spec, NDArray x, Weights w) {
-        try (NDArray ints = ints(code(spec.activation()), w.gemm(), code(spec.gated()))) {
-            NDArray up = w.get(spec.gated() ? "gate_up" : "up");
-            String method = w.packed().isPresent() ? "prepared_dense" : "dense";
-            return w.call(OPS, method, x, up, w.get("down"), ints).singletonOrThrow();
+        List<String> matrices = feedForwardMatrices(spec);
+        try (NDArray ints = ints(code(spec.activation()), w.gemm(matrices), code(spec.gated()))) {
+            return w.call(OPS, "dense", matrices, x, w.get(matrices.get(0)), w.get("down"), ints)
+                    .singletonOrThrow();
         }
+    }
+
+    static List<String> feedForwardMatrices(DenseSpec spec) {
+        return List.of(spec.gated() ? "gate_up" : "up", "down");
     }
 
     /**

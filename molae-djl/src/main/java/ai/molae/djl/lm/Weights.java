@@ -2,9 +2,12 @@ package ai.molae.djl.lm;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.molae.djl.torch.Adapters;
 import ai.molae.djl.torch.PackedWeights;
 import ai.molae.djl.torch.TorchArguments;
 import ai.molae.djl.torch.TorchOps;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -21,6 +24,29 @@ record Weights(Class<?> block, Map<String, NDArray> arrays, Optional<PackedWeigh
     /** A parameter, or an array without elements. */
     NDArray get(String name) {
         return arrays.getOrDefault(name, TorchArguments.absent());
+    }
+
+    /**
+     * Calls a method in the variant for packed weights, for matrices with adapters, or for neither. {@code matrices} are in the order in which
+     * the method has them; the gemm in {@code inputs} is that of {@link #gemm(List)}.
+     */
+    NDList call(TorchOps shared, String method, List<String> matrices, NDArray... inputs) {
+        if (packed.isPresent()) {
+            return packed.get().call(block, "prepared_" + method, inputs);
+        }
+        if (!Adapters.anyOf(arrays, matrices)) {
+            return shared.call(method, inputs);
+        }
+        try (NDManager scope = inputs[0].getManager().newSubManager()) {
+            NDList arguments = new NDList(inputs);
+            arguments.addAll(Adapters.list(scope, arrays, matrices));
+            return shared.call("adapted_" + method, arguments.toArray(new NDArray[0]));
+        }
+    }
+
+    /** How to multiply with matrices that may have adapters. */
+    long gemm(List<String> matrices) {
+        return Adapters.anyOf(arrays, matrices) ? Adapters.followed(gemm) : gemm;
     }
 
     /** Calls a method of the module that has the packed weights, or else of the one that all share. */

@@ -14,11 +14,11 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.util.PairList;
+import ai.molae.djl.torch.AdaptableBlock;
 import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
-import ai.molae.djl.torch.PreparableBlock;
 import ai.molae.djl.torch.TorchOps;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
@@ -27,6 +27,7 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -57,7 +58,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A wrong last dimension or element type of x is an {@link IllegalArgumentException} with the actual shape.
  */
-public final class MoeBlock extends PreparableBlock {
+public final class MoeBlock extends AdaptableBlock {
 
     private static final byte VERSION = 1;
 
@@ -166,6 +167,15 @@ public final class MoeBlock extends PreparableBlock {
         return statistics != MoeOps.Statistics.NONE;
     }
 
+    /** All matrices but the router and the shared expert's gate. */
+    @Override
+    public List<String> adaptable() {
+        return spec.parameters().stream()
+                .map(ParameterShape::name)
+                .filter(name -> !NOT_PACKED.contains(name))
+                .toList();
+    }
+
     /** The router is float32 whatever the precision, and a shared expert's gate is one row. */
     @Override
     protected Storage storage(String parameter) {
@@ -207,6 +217,7 @@ public final class MoeBlock extends PreparableBlock {
                 parameters.put(entry.getKey(), parameterStore.getValue(entry.getValue(), x.getDevice(), training));
             }
         });
+        putScale(parameters);
         Shape shape = x.getShape();
         long sequenceLength = shape.dimension() > 1 ? shape.get(shape.dimension() - 2) : 1;
         try (NDArray xTn = x.reshape(-1, spec.hiddenSize())) {
@@ -225,6 +236,9 @@ public final class MoeBlock extends PreparableBlock {
             return PreparedExperts.forward(layer, packed().get(), tokens, parameters);
         }
         if (training && GradientTape.current().isPresent() && JniUtils.isGradMode()) {
+            if (MoeOps.adaptsExperts(parameters)) {
+                return AdaptedMoe.onTape(layer, tokens, parameters, told, recompute);
+            }
             long gemm = Gemm.training(precision, x.getDevice());
             TapedMoe taped = new TapedMoe(layer, gemm, tokens, parameters, told, recompute);
             return GradientTape.current().get().record(x, taped::forward);

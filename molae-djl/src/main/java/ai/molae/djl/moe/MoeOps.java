@@ -7,6 +7,8 @@ import static ai.molae.djl.torch.TorchArguments.ints;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.molae.djl.torch.Adapters;
 import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchArguments;
@@ -32,6 +34,11 @@ final class MoeOps {
     /** The parameters that {@link #expertsBackward} adds gradients to. */
     private static final List<String> EXPERT_STACKS =
             List.of("latent_in", "gate_up", "gate", "up", "down", "latent_out");
+
+    /** The stacks in the order in which {@code adapted_experts_of} has them. */
+    private static final List<String> ADAPTED = List.of("latent_in", "gate", "up", "down", "latent_out");
+
+    private static final List<String> ADAPTED_FUSED = List.of("latent_in", "gate_up", "up", "down", "latent_out");
 
     private MoeOps() {}
 
@@ -234,7 +241,20 @@ final class MoeOps {
             NDArray weights,
             Map<String, NDArray> parameters,
             Keep keep) {
-        return call("experts_of", layer, gemm, keep, parameters, new NDList(x, ids, weights), new NDList());
+        NDList routed = new NDList(x, ids, weights);
+        if (!adaptsExperts(parameters)) {
+            return call("experts_of", layer, gemm, keep, parameters, routed, new NDList());
+        }
+        List<String> stacks = layer.spec().fusedGateUp() ? ADAPTED_FUSED : ADAPTED;
+        try (NDManager scope = x.getManager().newSubManager()) {
+            NDList adapters = Adapters.list(scope, parameters, stacks);
+            return call("adapted_experts_of", layer, Adapters.followed(gemm), keep, parameters, routed, adapters);
+        }
+    }
+
+    /** Whether one of the routed experts' stacks has an adapter, for which {@link #expertsBackward} does not care. */
+    static boolean adaptsExperts(Map<String, NDArray> parameters) {
+        return Adapters.anyOf(parameters, EXPERT_STACKS);
     }
 
     /**
@@ -332,15 +352,20 @@ final class MoeOps {
      * @return {@code [T, n]} float32
      */
     static NDArray shared(MoeSpec spec, NDArray x, Map<String, NDArray> parameters, Precision precision) {
+        List<String> matrices = List.of(spec.gated() ? "shared_gate_up" : "shared_up", "shared_down");
+        boolean adapted = Adapters.anyOf(parameters, matrices);
+        long gemm = Gemm.training(precision, x.getDevice());
         try (NDArray ints =
-                ints(code(spec.activation()), Gemm.training(precision, x.getDevice()), code(spec.gated()))) {
-            return OPS.call(
-                            "shared",
-                            x,
-                            require(parameters, spec.gated() ? "shared_gate_up" : "shared_up"),
-                            require(parameters, "shared_down"),
-                            parameters.getOrDefault("shared_gate", absent()),
-                            ints)
+                        ints(code(spec.activation()), adapted ? Adapters.followed(gemm) : gemm, code(spec.gated()));
+                NDManager scope = x.getManager().newSubManager()) {
+            NDList arguments = new NDList(x);
+            matrices.forEach(name -> arguments.add(require(parameters, name)));
+            arguments.add(parameters.getOrDefault("shared_gate", absent()));
+            arguments.add(ints);
+            if (adapted) {
+                arguments.addAll(Adapters.list(scope, parameters, matrices));
+            }
+            return OPS.call(adapted ? "adapted_shared" : "shared", arguments.toArray(new NDArray[0]))
                     .singletonOrThrow();
         }
     }

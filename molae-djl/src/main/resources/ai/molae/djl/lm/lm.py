@@ -130,6 +130,10 @@
   def grouped_attention(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, o: Tensor, q_b: Tensor, k_b: Tensor, v_b: Tensor, o_b: Tensor, q_norm: Tensor, k_norm: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, k_cache: Tensor, v_cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
     return self.attend_grouped(x, [q, k, v, o], q_b, k_b, v_b, o_b, q_norm, k_norm, cos, sin, visible, k_cache, v_cache, ints, floats)
 
+  # The same with the adapters of q, k, v and o.
+  def adapted_grouped_attention(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, o: Tensor, q_b: Tensor, k_b: Tensor, v_b: Tensor, o_b: Tensor, q_norm: Tensor, k_norm: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, k_cache: Tensor, v_cache: Tensor, ints: Tensor, floats: Tensor, lora: List[Tensor]) -> Tensor:
+    return self.attend_grouped(x, [q, k, v, o] + lora, q_b, k_b, v_b, o_b, q_norm, k_norm, cos, sin, visible, k_cache, v_cache, ints, floats)
+
   # The same with the packed weights of this module in the place of q, k, v and o.
   def prepared_grouped_attention(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, o: Tensor, q_b: Tensor, k_b: Tensor, v_b: Tensor, o_b: Tensor, q_norm: Tensor, k_norm: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, k_cache: Tensor, v_cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
     return self.attend_grouped(x, self.matrices, q_b, k_b, v_b, o_b, q_norm, k_norm, cos, sin, visible, k_cache, v_cache, ints, floats)
@@ -161,11 +165,22 @@
     if cached and S == 1:
       k_w, v_w = torch.split_with_sizes(kv_b.reshape([H, nope + d_v, r]), [nope, d_v], 1)
       q_c = torch.matmul(q_nope.to(kv_b.dtype), k_w).to(6)
+      if self.has_adapter(ws, i + 2, gemm):
+        lora_a, lora_b, s = self.adapter(ws, i + 2)
+        k_b = torch.narrow(lora_b.reshape([H, nope + d_v, lora_b.size(1)]), 1, 0, nope)
+        q_c = q_c + torch.matmul(torch.matmul(q_nope, k_b) * s, lora_a)
       k = latents.unsqueeze(1)
       sums = self.attend(torch.cat([q_c, q_rope], -1), k, torch.narrow(k, 3, 0, r), visible, everywhere, scale)
-      y = torch.matmul(sums.reshape([B, H, 1, r]).to(kv_b.dtype), torch.transpose(v_w, 1, 2)).to(6).reshape([B * S, H * d_v])
+      sums = sums.reshape([B, H, 1, r])
+      y = torch.matmul(sums.to(kv_b.dtype), torch.transpose(v_w, 1, 2)).to(6)
+      if self.has_adapter(ws, i + 2, gemm):
+        lora_a, lora_b, s = self.adapter(ws, i + 2)
+        v_b = torch.narrow(lora_b.reshape([H, nope + d_v, lora_b.size(1)]), 1, nope, d_v)
+        y = y + torch.matmul(torch.matmul(sums, lora_a.t()) * s, torch.transpose(v_b, 1, 2))
+      y = y.reshape([B * S, H * d_v])
     else:
-      keys = self.linear(torch.narrow(latents, 2, 0, r).reshape([B * L, r]), kv_b, gemm).to(6).reshape([B, L, H, nope + d_v])
+      c = torch.narrow(latents, 2, 0, r).reshape([B * L, r])
+      keys = self.adapted(self.linear(c, kv_b, gemm), c, ws, i + 2, gemm).to(6).reshape([B, L, H, nope + d_v])
       k_nope, v = torch.split_with_sizes(torch.transpose(keys, 1, 2), [nope, d_v], -1)
       k = torch.cat([k_nope, torch.narrow(latents, 2, r, rope).unsqueeze(1).expand([B, H, L, rope])], -1)
       dtype = 6
@@ -181,6 +196,13 @@
       ws = [q, q_b, kv_a, o]
     return self.attend_latent(x, ws, kv_b, q_a_b, kv_a_b, o_b, q_a_norm, kv_a_norm, cos, sin, visible, cache, ints, floats)
 
+  # The same with the adapters of q, q_b unless it is empty, kv_a, o and kv_b.
+  def adapted_latent_attention(self, x: Tensor, q: Tensor, q_b: Tensor, kv_a: Tensor, kv_b: Tensor, o: Tensor, q_a_b: Tensor, kv_a_b: Tensor, o_b: Tensor, q_a_norm: Tensor, kv_a_norm: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, cache: Tensor, ints: Tensor, floats: Tensor, lora: List[Tensor]) -> Tensor:
+    ws = [q, kv_a, o, kv_b]
+    if q_b.numel() > 0:
+      ws = [q, q_b, kv_a, o, kv_b]
+    return self.attend_latent(x, ws + lora, kv_b, q_a_b, kv_a_b, o_b, q_a_norm, kv_a_norm, cos, sin, visible, cache, ints, floats)
+
   # The same with the packed weights of this module, and kv_b the first one it keeps plain.
   def prepared_latent_attention(self, x: Tensor, q: Tensor, q_b: Tensor, kv_a: Tensor, kv_b: Tensor, o: Tensor, q_a_b: Tensor, kv_a_b: Tensor, o_b: Tensor, q_a_norm: Tensor, kv_a_norm: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
     return self.attend_latent(x, self.matrices, self.plain[0], q_a_b, kv_a_b, o_b, q_a_norm, kv_a_norm, cos, sin, visible, cache, ints, floats)
@@ -189,6 +211,11 @@
   def dense(self, x: Tensor, up: Tensor, down: Tensor, ints: Tensor) -> Tensor:
     activation, gemm, gated = annotate(List[int], ints.tolist())
     return self.feed_forward(x, [up, down], 0, activation, gated, gemm)
+
+  # The same with the adapters of up and down.
+  def adapted_dense(self, x: Tensor, up: Tensor, down: Tensor, ints: Tensor, lora: List[Tensor]) -> Tensor:
+    activation, gemm, gated = annotate(List[int], ints.tolist())
+    return self.feed_forward(x, [up, down] + lora, 0, activation, gated, gemm)
 
   # The same with the packed weights of this module.
   def prepared_dense(self, x: Tensor, up: Tensor, down: Tensor, ints: Tensor) -> Tensor:

@@ -305,6 +305,26 @@
         ws.extend(torch.unbind(stack, 0))
     return self.experts(x, ids, weights, group_of, ws, ints)
 
+  # The same with adapters: lora holds their factor s [], then A [G or N, r, columns] of each of the five stacks, then B [G or N, rows, r] of
+  # each, without elements where there is none.
+  def adapted_experts_of(self, x: Tensor, ids: Tensor, weights: Tensor, group_of: Tensor, latent_in: Tensor, gate: Tensor, up: Tensor, down: Tensor, latent_out: Tensor, ints: Tensor, lora: List[Tensor]) -> List[Tensor]:
+    ws = annotate(List[Tensor], [])
+    a = annotate(List[Tensor], [])
+    b = annotate(List[Tensor], [])
+    stacks = [latent_in, gate, up, down, latent_out]
+    for i in range(5):
+      if stacks[i].numel() > 0:
+        ws.extend(torch.unbind(stacks[i], 0))
+        a.extend(self.unbound(lora[1 + i], stacks[i].size(0)))
+        b.extend(self.unbound(lora[6 + i], stacks[i].size(0)))
+    return self.experts(x, ids, weights, group_of, ws + [lora[0]] + a + b, ints)
+
+  # The matrices of a stack, or so many without elements for one without.
+  def unbound(self, stack: Tensor, count: int) -> List[Tensor]:
+    if stack.numel() == 0:
+      return torch.unbind(stack.reshape([1, 0]).expand([count, 0]), 0)
+    return torch.unbind(stack, 0)
+
   # The same with the packed weights of this module.
   def prepared_experts(self, x: Tensor, ids: Tensor, weights: Tensor, group_of: Tensor, ints: Tensor) -> List[Tensor]:
     return self.experts(x, ids, weights, group_of, self.matrices, ints)
@@ -488,6 +508,11 @@
   def shared(self, x: Tensor, up: Tensor, down: Tensor, gate: Tensor, ints: Tensor) -> Tensor:
     activation, gemm, gated = annotate(List[int], ints.tolist())
     return self.gated_by(gate, x, self.feed_forward(x, [up, down], 0, activation, gated, gemm))
+
+  # The same with the adapters of up and down.
+  def adapted_shared(self, x: Tensor, up: Tensor, down: Tensor, gate: Tensor, ints: Tensor, lora: List[Tensor]) -> Tensor:
+    activation, gemm, gated = annotate(List[int], ints.tolist())
+    return self.gated_by(gate, x, self.feed_forward(x, [up, down] + lora, 0, activation, gated, gemm))
 
   # The same with the last two packed weights of this module.
   def prepared_shared(self, x: Tensor, gate: Tensor, ints: Tensor) -> Tensor:

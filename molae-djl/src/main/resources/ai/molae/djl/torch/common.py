@@ -4,7 +4,8 @@
   # How products are computed travels as one number `gemm` (class Gemm): bits 0-3 the element type of activations (6 float32, 15
   # bfloat16, 5 float16), bits 4-7 the kernel (0 matmul, 1 matmul or oneDNN by the number of rows, 2 oneDNN packed, 3 FBGEMM float16, 4 FBGEMM
   # int8, 5 matmul with int8 weights), and for kernel 1 the classes of row counts that use oneDNN: from bit 8 on where autograd records, from
-  # bit 16 on where it does not; bit 24: matrices of any size.
+  # bit 16 on where it does not; bit 24: matrices of any size. Bit 25: the list of M matrices goes on with the adapters (LoRA) of parameters: their
+  # factor s [], then A [r, a] of each, then B [b, r] of each, without elements where there is none.
 
   # Every new number of rows costs oneDNN a compilation, and experts get another number in every step. So rows are filled up to few different
   # numbers, of which there are 16 from one power of two to the next; at most 3 % are in vain.
@@ -68,11 +69,28 @@
       y = self.multiply(flat, w.t(), gemm)
     return self.first_rows(y, rows).reshape(x.size()[0:-1] + [w.size(0)])
 
+  # Whether the i-th matrix of a list has an adapter.
+  def has_adapter(self, ws: List[Tensor], i: int, gemm: int) -> bool:
+    return ((gemm >> 25) & 1) == 1 and ws[len(ws) // 3 + 1 + i].numel() > 0
+
+  # A, B and s of a matrix that has one.
+  def adapter(self, ws: List[Tensor], i: int) -> Tuple[Tensor, Tensor, Tensor]:
+    M = len(ws) // 3
+    return (ws[M + 1 + i], ws[2 * M + 1 + i], ws[M])
+
+  # y = x wT, with s (x AT) BT added if the i-th matrix of the list, which is w, has an adapter; B A is never made.
+  def adapted(self, y: Tensor, x: Tensor, ws: List[Tensor], i: int, gemm: int) -> Tensor:
+    if not self.has_adapter(ws, i, gemm):
+      return y
+    a, b, s = self.adapter(ws, i)
+    return y + self.linear(self.linear(x, a, gemm) * s, b, gemm)
+
   # y = x wT for the i-th matrix of a list or, in a prepared module, of its packed weights; x [rows, a]
   def product(self, x: Tensor, ws: List[Tensor], i: int, gemm: int) -> Tensor:
     kernel = (gemm >> 4) & 15
     if kernel <= 1:
-      return self.linear(x, ws[i], gemm)
+      x = x.to(gemm & 15)
+      return self.adapted(self.linear(x, ws[i], gemm), x, ws, i, gemm)
     elif kernel == 2:
       x = x.to(gemm & 15)
       y = ops.mkldnn._linear_pointwise(self.filled_up(x), ws[i], None, "none", annotate(List[Optional[number]], []), "")
