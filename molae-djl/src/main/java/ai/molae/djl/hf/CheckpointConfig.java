@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -54,8 +53,8 @@ public final class CheckpointConfig {
         this.json = json;
         ConfigKeys keys = new ConfigKeys("", json);
         family = ModelFamily.ofModelType(keys.string("model_type")
-                .orElseThrow(() -> new IllegalArgumentException("missing key model_type in config.json; known are "
-                        + ModelFamily.modelTypes(ModelFamily.all()))));
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "missing key model_type in config.json; known are " + Families.modelTypes())));
         quantization = keys.object("quantization_config").map(BlockQuantization::read);
         dtype = keys.string("dtype", "torch_dtype");
         bosTokenIds = keys.integerOrIntegers("bos_token_id");
@@ -249,10 +248,5 @@ public final class CheckpointConfig {
      */
     public boolean isTiedHead(String tensor) {
         return spec.tieWordEmbeddings() && tensor.equals("lm_head.weight");
-    }
-
-    @Override
-    public String toString() {
-        return String.format(Locale.ROOT, "CheckpointConfig[%s, %d layers]", modelType(), spec.numLayers());
     }
 }

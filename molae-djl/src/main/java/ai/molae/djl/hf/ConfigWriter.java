@@ -54,7 +54,7 @@ final class ConfigWriter {
         if (old == null) {
             return false;
         }
-        if (!ConfigKeys.same(old, value)) {
+        if (!ConfigValue.same(old, value)) {
             json.add(key, value);
         }
         return true;

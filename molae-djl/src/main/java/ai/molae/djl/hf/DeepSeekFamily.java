@@ -17,7 +17,7 @@ import java.util.List;
 import java.util.Optional;
 
 /** What DeepSeek-V2 and V3 share: multi-head latent attention, dense layers first, shared experts without gate, the balancing loss. */
-abstract class DeepSeekFamily extends Family {
+abstract class DeepSeekFamily extends DecoderFamily {
 
     private final int defaultLength;
     private final int defaultFirstMoe;

@@ -27,7 +27,11 @@ final class Families {
                 .filter(family -> family.modelTypes().contains(modelType))
                 .findFirst()
                 .orElseThrow(() -> new IllegalArgumentException(
-                        "model_type = " + modelType + " is unknown; known are " + ModelFamily.modelTypes(ALL)));
+                        "model_type = " + modelType + " is unknown; known are " + modelTypes()));
+    }
+
+    static List<String> modelTypes() {
+        return ALL.stream().flatMap(family -> family.modelTypes().stream()).toList();
     }
 
     static ModelFamily of(ModelSpec spec) {

@@ -12,7 +12,7 @@ import java.util.Collections;
 import java.util.List;
 
 /** Mixtral: softmax over the chosen experts, every layer MoE. */
-final class MixtralFamily extends Family {
+final class MixtralFamily extends DecoderFamily {
 
     MixtralFamily() {
         super(

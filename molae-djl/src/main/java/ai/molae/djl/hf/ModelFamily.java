@@ -2,7 +2,6 @@ package ai.molae.djl.hf;
 
 import ai.molae.spec.ModelSpec;
 import com.google.gson.JsonObject;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
@@ -114,17 +113,5 @@ public interface ModelFamily {
      */
     default boolean ignores(ModelSpec spec, String tensor) {
         return tensor.endsWith("rotary_emb.inv_freq");
-    }
-
-    /**
-     * The names of a list of families.
-     *
-     * @param families the families
-     * @return their model types
-     */
-    static List<String> modelTypes(List<ModelFamily> families) {
-        List<String> types = new ArrayList<>();
-        families.forEach(family -> types.addAll(family.modelTypes()));
-        return types;
     }
 }

@@ -94,7 +94,7 @@ public final class NemotronLatentMoe {
     }
 
     private static Activation activation(ConfigKeys keys) {
-        return Family.activation(keys, "mlp_hidden_act", "relu2");
+        return DecoderFamily.activation(keys, "mlp_hidden_act", "relu2");
     }
 
     /** Keys of the other layers, and those that do not matter: all but options of the experts. */

@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Optional;
 
 /** OLMoE: norm over all of q and k, optional clipping, every layer MoE. */
-final class OlmoeFamily extends Family {
+final class OlmoeFamily extends DecoderFamily {
 
     OlmoeFamily() {
         super(List.of("olmoe"), "OlmoeForCausalLM", ExpertNames.usual("shared_expert"));

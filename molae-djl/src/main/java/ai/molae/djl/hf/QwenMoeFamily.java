@@ -16,7 +16,7 @@ import java.util.Optional;
 import java.util.Set;
 
 /** What Qwen2-MoE and Qwen3-MoE share: which layers are MoE, and the router. */
-abstract class QwenMoeFamily extends Family {
+abstract class QwenMoeFamily extends DecoderFamily {
 
     private final int defaultTopK;
 
@@ -42,12 +42,8 @@ abstract class QwenMoeFamily extends Family {
         int layers = layers(keys);
         int longest = keys.size("max_position_embeddings", 32_768);
         Set<Integer> sparse = sparse(keys, layers);
-        Optional<Integer> width = Optional.empty();
-        if (sparse.size() < layers || keys.has("intermediate_size")) {
-            width = Optional.of(keys.size("intermediate_size"));
-        }
-        Optional<DenseSpec> dense = width.map(
-                size -> new DenseSpec(keys.size("hidden_size"), size, activation(keys, "hidden_act", "silu"), true));
+        keys.has("intermediate_size"); // of dense layers, which most models have not
+        Optional<DenseSpec> dense = sparse.size() == layers ? Optional.empty() : Optional.of(dense(keys));
         Optional<MoeSpec> moe = sparse.isEmpty() ? Optional.empty() : Optional.of(moe(keys));
         if (sparse.isEmpty()) {
             passOverExperts(keys);
@@ -72,6 +68,11 @@ abstract class QwenMoeFamily extends Family {
             }
         }
         return sparse;
+    }
+
+    private static DenseSpec dense(ConfigKeys keys) {
+        return new DenseSpec(
+                keys.size("hidden_size"), keys.size("intermediate_size"), activation(keys, "hidden_act", "silu"), true);
     }
 
     private MoeSpec moe(ConfigKeys keys) {

@@ -70,7 +70,7 @@ record RopeConfig(int maxPositionEmbeddings, double defaultTheta, boolean interl
                 continue;
             }
             JsonElement old = all.get(name);
-            if (old != null && !ConfigKeys.same(old, value)) {
+            if (old != null && !ConfigValue.same(old, value)) {
                 throw ConfigKeys.disagree(origin.get(name) + " = " + old, path + key + " = " + value);
             }
             all.add(name, value);

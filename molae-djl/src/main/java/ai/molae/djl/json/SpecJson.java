@@ -1,18 +1,11 @@
 package ai.molae.djl.json;
 
 import ai.molae.spec.Activation;
-import ai.molae.spec.AuxLossScope;
 import ai.molae.spec.DenseSpec;
-import ai.molae.spec.ExpertGroups;
-import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.FeedForwardSpec;
-import ai.molae.spec.GroupScore;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
-import ai.molae.spec.RouterSpec;
-import ai.molae.spec.ScoreFunction;
-import ai.molae.spec.SharedExpertSpec;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
@@ -21,7 +14,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 
 /**
  * Specs as JSON and back, without loss. Keys are those of Hugging Face's {@code config.json} where it has them. A layer:
@@ -78,27 +70,15 @@ public final class SpecJson {
     private static final Gson GSON =
             new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create();
 
-    private static final String DROPLESS = "dropless";
-
     /** A typing error in a count must not fill the memory. */
     private static final int MOST_LAYERS = 10_000;
 
-    private static final Map<String, Activation> ACTIVATIONS = Map.of(
+    static final Map<String, Activation> ACTIVATIONS = Map.of(
             "silu", Activation.SILU,
             "gelu", Activation.GELU,
             "gelu_pytorch_tanh", Activation.GELU_TANH,
             "relu", Activation.RELU,
             "relu2", Activation.RELU_SQUARED);
-    private static final Map<String, ScoreFunction> SCORES = Map.of(
-            "softmax", ScoreFunction.SOFTMAX,
-            "softmax_over_chosen", ScoreFunction.SOFTMAX_OVER_CHOSEN,
-            "sigmoid", ScoreFunction.SIGMOID);
-    private static final Map<String, GroupScore> GROUP_SCORES =
-            Map.of("max", GroupScore.MAX, "top2_sum", GroupScore.TOP2_SUM);
-    private static final Map<String, AuxLossScope> SCOPES =
-            Map.of("layer", AuxLossScope.LAYER, "model", AuxLossScope.MODEL, "sequence", AuxLossScope.SEQUENCE);
-    private static final Map<String, ExpertOperator> OPERATORS =
-            Map.of("gate", ExpertOperator.GATE, "up", ExpertOperator.UP, "down", ExpertOperator.DOWN);
 
     private SpecJson() {}
 
@@ -109,7 +89,7 @@ public final class SpecJson {
      * @return an indented object
      */
     public static String toJson(MoeSpec spec) {
-        return GSON.toJson(moe(spec)) + "\n";
+        return GSON.toJson(MoeJson.write(spec)) + "\n";
     }
 
     /**
@@ -131,7 +111,7 @@ public final class SpecJson {
      *     spec contradicts itself
      */
     public static MoeSpec parseMoe(String json) {
-        return moe(JsonFields.parse(json));
+        return MoeJson.read(JsonFields.parse(json));
     }
 
     /**
@@ -163,7 +143,7 @@ public final class SpecJson {
      * @return the value of {@code latent} in a layer's JSON
      */
     public static JsonObject toTree(LatentSpec latent) {
-        return latent(latent);
+        return MoeJson.write(latent);
     }
 
     /**
@@ -187,7 +167,7 @@ public final class SpecJson {
      * @throws IllegalArgumentException as {@link #parseMoe} throws
      */
     public static LatentSpec latent(String path, JsonObject tree) {
-        return latent(JsonFields.of(path, tree));
+        return MoeJson.readLatent(JsonFields.of(path, tree));
     }
 
     /**
@@ -209,116 +189,6 @@ public final class SpecJson {
     public static String name(Activation activation) {
         return name(ACTIVATIONS, activation);
     }
-
-    // ---- the layer ----
-
-    private static JsonObject moe(MoeSpec spec) {
-        JsonObject json = new JsonObject();
-        json.addProperty("hidden_size", spec.hiddenSize());
-        json.addProperty("moe_intermediate_size", spec.intermediateSize());
-        json.addProperty("num_experts", spec.numExperts());
-        json.addProperty("num_experts_per_tok", spec.topK());
-        json.addProperty("hidden_act", name(ACTIVATIONS, spec.activation()));
-        json.addProperty("gated", spec.gated());
-        json.add("router", router(spec.router()));
-        spec.latent().ifPresent(latent -> json.add("latent", latent(latent)));
-        spec.sharedExpert().ifPresent(shared -> {
-            JsonObject object = new JsonObject();
-            object.addProperty("intermediate_size", shared.intermediateSize());
-            object.addProperty("sigmoid_gated", shared.sigmoidGated());
-            json.add("shared_expert", object);
-        });
-        return json;
-    }
-
-    private static MoeSpec moe(JsonFields json) {
-        return json.build(() -> new MoeSpec(
-                json.integer("hidden_size"),
-                json.integer("moe_intermediate_size"),
-                json.integer("num_experts"),
-                json.integer("num_experts_per_tok"),
-                json.constant("hidden_act", ACTIVATIONS),
-                json.bool("gated"),
-                router(json.object("router")),
-                json.optionalObject("latent").map(SpecJson::latent),
-                json.optionalObject("shared_expert")
-                        .map(shared -> shared.build(() -> new SharedExpertSpec(
-                                shared.integer("intermediate_size"), shared.bool("sigmoid_gated"))))));
-    }
-
-    private static JsonObject router(RouterSpec router) {
-        JsonObject json = new JsonObject();
-        json.addProperty("scoring_func", name(SCORES, router.scoreFunction()));
-        json.addProperty("norm_topk_prob", router.normTopkProb());
-        json.addProperty("routed_scaling_factor", router.routedScalingFactor());
-        json.addProperty("correction_bias", router.correctionBias());
-        json.addProperty("n_group", router.nGroup());
-        json.addProperty("topk_group", router.topkGroup());
-        json.addProperty("group_score", name(GROUP_SCORES, router.groupScore()));
-        if (router.hasCapacity()) {
-            json.addProperty("capacity_factor", router.capacityFactor());
-        } else {
-            json.addProperty("capacity_factor", DROPLESS);
-        }
-        json.addProperty("router_aux_loss_coef", router.auxLossCoef());
-        json.addProperty("router_aux_loss_scope", name(SCOPES, router.auxLossScope()));
-        json.addProperty("router_z_loss_coef", router.zLossCoef());
-        return json;
-    }
-
-    private static RouterSpec router(JsonFields json) {
-        return json.build(() -> new RouterSpec(
-                json.constant("scoring_func", SCORES),
-                json.bool("norm_topk_prob"),
-                json.number("routed_scaling_factor"),
-                json.bool("correction_bias"),
-                json.integer("n_group"),
-                json.integer("topk_group"),
-                json.constant("group_score", GROUP_SCORES),
-                json.is("capacity_factor", DROPLESS) ? Double.POSITIVE_INFINITY : json.number("capacity_factor"),
-                json.number("router_aux_loss_coef"),
-                json.constant("router_aux_loss_scope", SCOPES),
-                json.number("router_z_loss_coef")));
-    }
-
-    private static JsonObject latent(LatentSpec latent) {
-        JsonObject sizes = new JsonObject();
-        latent.latentSizes().forEach((operator, size) -> sizes.addProperty(name(OPERATORS, operator), size));
-        JsonObject json = new JsonObject();
-        json.add("latent_sizes", sizes);
-        json.addProperty("tied_gate_up", latent.tiedGateUp());
-        if (latent.groups().isEmpty() || latent.groupSize() != 0) {
-            json.addProperty("group_size", latent.groupSize());
-        }
-        latent.groups().ifPresent(groups -> {
-            JsonArray groupOf = new JsonArray();
-            groups.groupOf().forEach(groupOf::add);
-            json.add("groups", groupOf);
-        });
-        return json;
-    }
-
-    private static LatentSpec latent(JsonFields json) {
-        return json.build(() -> {
-            JsonFields sizes = json.object("latent_sizes");
-            Map<ExpertOperator, Integer> latentSizes = sizes.build(() -> {
-                Map<ExpertOperator, Integer> map = new TreeMap<>();
-                OPERATORS.forEach((name, operator) -> {
-                    if (sizes.has(name)) {
-                        map.put(operator, sizes.integer(name));
-                    }
-                });
-                return map;
-            });
-            Optional<ExpertGroups> groups =
-                    json.has("groups") ? Optional.of(new ExpertGroups(json.integers("groups"))) : Optional.empty();
-            boolean withoutSize = groups.isPresent() && !json.has("group_size");
-            return new LatentSpec(
-                    latentSizes, json.bool("tied_gate_up"), withoutSize ? 0 : json.integer("group_size"), groups);
-        });
-    }
-
-    // ---- the model ----
 
     private static JsonObject model(ModelSpec spec) {
         JsonObject json = new JsonObject();
@@ -366,7 +236,7 @@ public final class SpecJson {
         JsonObject json = new JsonObject();
         json.addProperty("count", count);
         if (feedForward instanceof MoeSpec moe) {
-            json.add("moe", moe(moe));
+            json.add("moe", MoeJson.write(moe));
         } else if (feedForward instanceof DenseSpec dense) {
             JsonObject object = new JsonObject();
             object.addProperty("hidden_size", dense.hiddenSize());
@@ -386,7 +256,7 @@ public final class SpecJson {
             if (json.integer("count") > MOST_LAYERS - feedForwards.size()) {
                 throw json.unexpected("count", "at most " + MOST_LAYERS + " with the layers before");
             }
-            return json.has("dense") ? dense(json.object("dense")) : moe(json.object("moe"));
+            return json.has("dense") ? dense(json.object("dense")) : MoeJson.read(json.object("moe"));
         });
         for (int i = json.integer("count"); i > 0; i--) {
             feedForwards.add(feedForward);

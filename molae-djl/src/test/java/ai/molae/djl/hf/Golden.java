@@ -1,6 +1,7 @@
 package ai.molae.djl.hf;
 
 import ai.molae.djl.json.StrictJson;
+import com.google.gson.GsonBuilder;
 import com.google.gson.JsonObject;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -31,6 +32,31 @@ final class Golden {
 
     static JsonObject tree(String name) {
         return StrictJson.parse(config(name));
+    }
+
+    /** The text of a config with keys changed; a change is {@code key = JSON}, or {@code -key} to remove it. */
+    static String config(String name, String... changes) {
+        JsonObject json = tree(name);
+        for (String change : changes) {
+            if (change.startsWith("-")) {
+                json.remove(change.substring(1));
+            } else {
+                String[] parts = change.split("=", 2);
+                json.add(
+                        parts[0].strip(),
+                        StrictJson.parse("{\"value\": " + parts[1] + "}").get("value"));
+            }
+        }
+        return text(json);
+    }
+
+    static String text(JsonObject json) {
+        return new GsonBuilder().serializeNulls().create().toJson(json);
+    }
+
+    /** The changes of a test's row, separated by semicolons. */
+    static String configWith(String name, String changes) {
+        return config(name, changes.split("\\s*;\\s*"));
     }
 
     /** Eight bytes with the header's length, least first, then the header. */

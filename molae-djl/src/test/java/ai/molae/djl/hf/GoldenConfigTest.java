@@ -20,6 +20,7 @@ import com.google.gson.JsonObject;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -184,7 +185,7 @@ class GoldenConfigTest {
     void bindingsOfAMoeLayerAreTheParametersOfItsSpec() {
         CheckpointConfig config = CheckpointConfig.parse(Golden.config("deepseek_v3-a"));
         Map<String, Long> sizes = new HashMap<>();
-        config.bindings(java.util.Set.of()).forEach(binding -> sizes.put(binding.parameter(), binding.size()));
+        config.bindings(Set.of()).forEach(binding -> sizes.put(binding.parameter(), binding.size()));
         MoeSpec moe = (MoeSpec) config.spec().feedForwards().get(2);
         for (ParameterShape parameter : moe.parameters()) {
             assertThat(sizes).containsEntry("layers.2.mlp." + parameter.name(), parameter.size());

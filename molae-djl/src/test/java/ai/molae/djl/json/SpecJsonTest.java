@@ -3,6 +3,7 @@ package ai.molae.djl.json;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import ai.molae.spec.AttentionSpec;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentAttentionSpec;
@@ -11,7 +12,14 @@ import ai.molae.spec.ModelPresets;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.QkNorm;
+import ai.molae.spec.RopeScaling;
+import ai.molae.spec.RopeSpec;
+import ai.molae.spec.SlidingWindow;
 import ai.molae.testing.RandomSpecs;
+import com.google.gson.JsonObject;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -62,6 +70,108 @@ class SpecJsonTest {
                     .build();
             assertThat(SpecJson.parseModel(SpecJson.toJson(mixed))).isEqualTo(mixed);
         }
+    }
+
+    private static ModelSpec with(AttentionSpec attention) {
+        return ModelSpec.builder()
+                .setVocabSize(7)
+                .setAttention(attention)
+                .addLayers(2, DenseSpec.swiglu(8, 3))
+                .build();
+    }
+
+    @Test
+    void everyOptionOfAttentionComesBackEqual() {
+        for (RopeScaling scaling : List.of(
+                new RopeScaling.None(),
+                new RopeScaling.Linear(2.5),
+                new RopeScaling.Dynamic(3, 77),
+                new RopeScaling.Yarn(40, 4096, 16, 2, 1.25, 1.5, false),
+                new RopeScaling.Yarn(2, 1, 32, 1, 1, 1, true),
+                new RopeScaling.Llama3(8, 1, 4, 8192))) {
+            for (boolean flag : new boolean[] {true, false}) {
+                RopeSpec rope = new RopeSpec(12.5, flag, scaling);
+                Optional<SlidingWindow> window =
+                        flag ? Optional.of(new SlidingWindow(5, Set.of(1, 0))) : Optional.empty();
+                ModelSpec grouped = with(new GroupedQueryAttentionSpec(
+                        4, 2, 6, rope, !flag, flag, QkNorm.NONE, flag ? 8.5 : Double.POSITIVE_INFINITY, window));
+                assertThat(SpecJson.parseModel(SpecJson.toJson(grouped))).isEqualTo(grouped);
+                ModelSpec latent = with(new LatentAttentionSpec(2, 3, 5, 4, 2, 4, rope, 1e-5, flag));
+                assertThat(SpecJson.parseModel(SpecJson.toJson(latent))).isEqualTo(latent);
+            }
+        }
+    }
+
+    @Test
+    void optionsOfAttentionThatAreOffAreLeftOut() {
+        String plain = SpecJson.toJson(with(GroupedQueryAttentionSpec.of(4, 2, 6)));
+        assertThat(plain)
+                .contains("\"output_bias\": false", "\"rope_interleave\": false")
+                .doesNotContain("clip_qkv", "sliding_window", "rope_scaling");
+        String windowed = SpecJson.toJson(with(new GroupedQueryAttentionSpec(
+                4,
+                2,
+                6,
+                new RopeSpec(1e4, false, new RopeScaling.Linear(2)),
+                false,
+                false,
+                QkNorm.NONE,
+                3,
+                Optional.of(new SlidingWindow(5, Set.of(1))))));
+        assertThat(windowed)
+                .contains("\"clip_qkv\": 3.0", "\"sliding_window\"", "\"size\": 5", "\"rope_type\": \"linear\"");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            textBlock =
+                    """
+            "rope_type": "linear"  | "original_max_position_embeddings": 9, "rope_type": "su" | attention.rope_scaling.rope_type must be one of [linear, dynamic, yarn, llama3], got "su"
+            "rope_type": "linear"  | "rope_type": "yarn"    | missing key attention.rope_scaling.original_max_position_embeddings
+            "factor": 2.0          | "factor": 0.5          | in attention.rope_scaling: the RoPE scaling factor must be at least 1, got 0.5
+            "factor": 2.0          | "factor": 2.0, "x": 1  | unknown key attention.rope_scaling.x = 1
+            "clip_qkv": 3.0        | "clip_qkv": 0          | in attention: clipQkv must be positive
+            "size": 5              | "size": 0              | in attention.sliding_window: slidingWindow size must be positive, got 0
+            "output_bias": false   | "output_bias": 0       | attention.output_bias must be true or false, got 0
+            "rope_interleave": false, | ''                  | missing key attention.rope_interleave
+            """)
+    void namesWhatIsWrongInAttention(String part, String replacement, String message) {
+        RopeSpec rope = new RopeSpec(1e4, false, new RopeScaling.Linear(2));
+        String json = SpecJson.toJson(with(new GroupedQueryAttentionSpec(
+                4, 2, 6, rope, false, false, QkNorm.NONE, 3, Optional.of(new SlidingWindow(5, Set.of(1))))));
+        assertThat(json).contains(part);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> SpecJson.parseModel(json.replace(part, replacement)))
+                .withMessageContaining(message);
+    }
+
+    @Test
+    void partsStandInLargerFiles() {
+        LatentSpec latent = MOE.latent().orElseThrow();
+        assertThat(SpecJson.latent("here.", SpecJson.toTree(latent))).isEqualTo(latent);
+        assertThat(SpecJson.model("", SpecJson.toTree(MODEL))).isEqualTo(MODEL);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> SpecJson.latent("here.", new JsonObject()))
+                .withMessageContaining("missing key here.latent_sizes");
+    }
+
+    @Test
+    void aCountThatWouldFillTheMemoryIsRefused() {
+        String json = SpecJson.toJson(MODEL);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> SpecJson.parseModel(json.replace("\"count\": 2", "\"count\": 2147483647")))
+                .withMessageContaining("layers[1].count must be at most 10000 with the layers before, got 2147483647");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> SpecJson.parseModel(json.replace("\"count\": 2", "\"count\": 10000")))
+                .withMessageContaining("layers[1].count");
+    }
+
+    @Test
+    void nestingHasALimit() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> SpecJson.parseMoe("{\"a\": ".repeat(200)))
+                .withMessageContaining("nested more than 100 deep");
     }
 
     @Test
