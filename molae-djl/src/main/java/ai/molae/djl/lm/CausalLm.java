@@ -9,6 +9,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.UninitializedParameterException;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.BlockFile;
 import ai.molae.djl.torch.Freezing;
@@ -135,9 +136,12 @@ public final class CausalLm extends LmBlock {
      * Where the model is.
      *
      * @return the device of its parameters, prepared for inference or not
-     * @throws ai.djl.nn.UninitializedParameterException if it has none yet
+     * @throws UninitializedParameterException if it has none yet
      */
     public Device device() {
+        if (!norm.weight().isInitialized()) {
+            throw new UninitializedParameterException("the model has no weights yet; initialize or load it first");
+        }
         return norm.weight().getArray().getDevice();
     }
 
