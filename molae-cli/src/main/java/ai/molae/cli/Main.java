@@ -1,6 +1,11 @@
 package ai.molae.cli;
 
+import ai.molae.cli.eval.EvalCommand;
+import ai.molae.cli.inspect.InspectCommand;
 import ai.molae.cli.quickstart.QuickstartCommand;
+import ai.molae.cli.train.TrainCommand;
+import ai.molae.cli.work.Interruption;
+import java.util.concurrent.CancellationException;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -15,10 +20,17 @@ import picocli.CommandLine.Spec;
  */
 @Command(
         name = "molae",
-        description = "Mixture-of-Experts and MoLAE layers for Java: try them, plan their cost.",
+        description = "Mixture-of-Experts and MoLAE layers for Java: try them, plan their cost, run checkpoints.",
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
-        subcommands = {QuickstartCommand.class, PlanCommand.class, AutoComplete.GenerateCompletion.class},
+        subcommands = {
+            QuickstartCommand.class,
+            PlanCommand.class,
+            InspectCommand.class,
+            EvalCommand.class,
+            TrainCommand.class,
+            AutoComplete.GenerateCompletion.class
+        },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:done",
@@ -60,8 +72,12 @@ public final class Main implements Runnable {
         return commandLine;
     }
 
-    /** Input that a check refused is the user's to mend (2); everything else is a failure of the work (1). */
+    /** An interruption is 130. Input that a check refused is the user's to mend (2); everything else is a failure of the work (1). */
     private int failed(Exception exception, CommandLine command) {
+        if (exception instanceof CancellationException) {
+            command.getErr().println("molae: " + exception.getMessage());
+            return Interruption.EXIT_CODE;
+        }
         boolean said = exception instanceof IllegalArgumentException || exception instanceof IllegalStateException;
         command.getErr().println("molae: " + (said ? exception.getMessage() : exception.toString()));
         if (stackTrace) {

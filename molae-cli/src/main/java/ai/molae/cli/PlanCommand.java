@@ -8,13 +8,13 @@ import ai.molae.cli.plan.Plan;
 import ai.molae.cli.plan.PlanFormat;
 import ai.molae.cli.plan.Precision;
 import ai.molae.cli.plan.Settings;
+import ai.molae.cli.work.Output;
 import ai.molae.cost.Roofline;
 import ai.molae.spec.ModelPresets;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.Optional;
@@ -237,19 +237,11 @@ final class PlanCommand implements Callable<Integer> {
     }
 
     private void write(Plan plan) {
-        PrintWriter standard = spec.commandLine().getOut();
         PrintWriter error = spec.commandLine().getErr();
         String text = output.format.write(plan);
         Path out = output.out;
         if (out == null) {
-            standard.print(text);
-            standard.flush();
-            // Neither throws: a full disk must not pass for a written plan. System.out keeps what picocli's writer
-            // hides.
-            if (standard.checkError() || System.out.checkError()) {
-                throw new UncheckedIOException(
-                        "cannot write to standard output; is the disk full?", new IOException("output error"));
-            }
+            Output.print(spec.commandLine(), text);
         } else {
             try {
                 AtomicFile.write(out, text);

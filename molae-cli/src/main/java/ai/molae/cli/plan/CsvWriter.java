@@ -5,7 +5,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** A plan for spreadsheets: RFC 4180 with a header line; what does not exist is empty. */
-final class CsvWriter {
+public final class CsvWriter {
 
     private CsvWriter() {}
 
@@ -28,7 +28,13 @@ final class CsvWriter {
                 row.ratio().map(String::valueOf).orElse(""));
     }
 
-    private static String quoted(String cell) {
+    /**
+     * A cell as RFC 4180 has it.
+     *
+     * @param cell its text
+     * @return the text, in quotes where it needs them
+     */
+    public static String quoted(String cell) {
         boolean plain = cell.chars().noneMatch(c -> c == ',' || c == '"' || c == '\n' || c == '\r');
         return plain ? cell : '"' + cell.replace("\"", "\"\"") + '"';
     }

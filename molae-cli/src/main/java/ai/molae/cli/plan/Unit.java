@@ -33,8 +33,13 @@ public enum Unit {
         return label;
     }
 
-    /** Four digits and a prefix, or, of things counted, all digits. */
-    String human(Number number) {
+    /**
+     * A number of this unit for people.
+     *
+     * @param number the number
+     * @return four digits and a prefix, or, of things counted, all digits
+     */
+    public String human(Number number) {
         double value = number.doubleValue();
         if (prefixed) {
             return prefixed(value);

@@ -4,6 +4,7 @@ import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.molae.cli.work.Interruption;
 import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.data.TextCorpus;
 import ai.molae.djl.data.Tokenizer;

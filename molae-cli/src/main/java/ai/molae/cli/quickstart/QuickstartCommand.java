@@ -1,10 +1,13 @@
 package ai.molae.cli.quickstart;
 
+import ai.molae.cli.model.Texts;
 import ai.molae.cli.options.LatentOptions;
 import ai.molae.cli.options.Ranges;
 import ai.molae.cli.options.TrainingPrecision;
+import ai.molae.cli.work.DraftFolder;
+import ai.molae.cli.work.Interruption;
+import ai.molae.cli.work.TrainingProgress;
 import ai.molae.djl.data.ByteTokenizer;
-import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.data.TextCorpus;
 import ai.molae.djl.data.Tokenizer;
 import ai.molae.djl.torch.Precision;
@@ -14,7 +17,6 @@ import ai.molae.spec.ModelSpec;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
@@ -27,7 +29,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
@@ -53,7 +54,6 @@ public final class QuickstartCommand implements Callable<Integer> {
     private static final int EVALUATION_TOKENS = 16_384;
     private static final int PROMPT_TOKENS = 64;
     private static final int MAX_POSITIONS = 1024;
-    private static final int INTERRUPTED = 130;
 
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -116,13 +116,13 @@ public final class QuickstartCommand implements Callable<Integer> {
         Tokenizer tokenizer = new ByteTokenizer();
         TextCorpus corpus = corpus();
         TextCorpus.Split split = corpus.split(tokenizer, VALIDATION_SHARE, seed);
-        checkLength("training", split.train(), sequenceLength);
-        checkLength("validation", split.validation(), sequenceLength);
-        checkBatch(config.batchSize(), split.train(), sequenceLength);
+        Texts.checkLength("training", split.train(), sequenceLength);
+        Texts.checkLength("validation", split.validation(), sequenceLength);
+        Texts.checkBatch(config.batchSize(), split.train(), sequenceLength);
         int[] prompt = prompt(split.validation());
 
         Report.prepareDrawing();
-        try (ReportFolder folder = new ReportFolder(reportFolder());
+        try (DraftFolder folder = new DraftFolder("report folder", reportFolder());
                 Interruption interruption = new Interruption()) {
             Map<String, Object> settings = settings(config, sequenceLength, corpus, split, tokenizer, prompt);
             double unigram = UnigramEntropy.nats(split.train(), split.validation(), tokenizer.vocabSize());
@@ -155,16 +155,14 @@ public final class QuickstartCommand implements Callable<Integer> {
                     console.flush();
                 }
             }
-            return interruption.happened() ? INTERRUPTED : 0;
+            return interruption.happened() ? Interruption.EXIT_CODE : 0;
         }
     }
 
     private ModelRun.Result train(
             ModelRun run, String name, ModelSpec spec, TrainingConfig config, Interruption interruption) {
-        // Set by the launcher: a bar is for a terminal only.
-        boolean terminal = Boolean.getBoolean("molae.terminal");
-        try (Progress progress =
-                new Progress(name, config.steps(), command.commandLine().getErr(), terminal)) {
+        try (TrainingProgress progress =
+                new TrainingProgress(name, config.steps(), command.commandLine().getErr(), false)) {
             return run.run(name, spec, interruption, progress);
         }
     }
@@ -225,38 +223,7 @@ public final class QuickstartCommand implements Callable<Integer> {
         if (text.isEmpty()) {
             return SampleText.read();
         }
-        TextCorpus corpus = new TextCorpus(List.of(), 0);
-        for (Path path : text) {
-            try {
-                corpus = corpus.plus(TextCorpus.read(path, name -> true));
-            } catch (ZipException e) {
-                throw new IllegalArgumentException("--text " + path + " is no readable archive: " + e.getMessage(), e);
-            } catch (NoSuchFileException e) {
-                throw new IllegalArgumentException("--text " + path + " does not exist");
-            }
-        }
-        if (corpus.documents().stream().allMatch(String::isEmpty)) {
-            throw new IllegalArgumentException(
-                    "--text " + text + " has no text: " + corpus.documents().size() + " empty files, "
-                            + corpus.skipped() + " files that are not UTF-8 text");
-        }
-        return corpus;
-    }
-
-    private static void checkBatch(int batchSize, int[] tokens, int sequenceLength) {
-        int windows = new PackedWindows(tokens, sequenceLength, 0).size();
-        if (batchSize > windows) {
-            throw new IllegalArgumentException("--batch " + batchSize + " exceeds the " + windows
-                    + " windows of the training text; give more text, or a smaller --batch or --sequence");
-        }
-    }
-
-    private static void checkLength(String part, int[] tokens, int sequenceLength) {
-        if (tokens.length <= sequenceLength) {
-            throw new IllegalArgumentException("the text is too short: its " + part + " part has " + tokens.length
-                    + " tokens, one window needs " + (sequenceLength + 1)
-                    + "; give more text or a smaller --sequence");
-        }
+        return Texts.read(text);
     }
 
     /** Validation tokens from the middle on, moved to the next line start so that the prompt begins where a line does. */

@@ -1,5 +1,6 @@
 package ai.molae.cli.quickstart;
 
+import ai.molae.cli.work.DraftFolder;
 import ai.molae.djl.json.SpecJson;
 import ai.molae.djl.train.LmTrainingListener;
 import com.google.gson.GsonBuilder;
@@ -56,7 +57,7 @@ record Report(
         }
     }
 
-    void write(ReportFolder folder) throws IOException {
+    void write(DraftFolder folder) throws IOException {
         boolean chart = writeChart(folder);
         Files.writeString(folder.file("report.md"), markdown(chart));
         Files.writeString(
@@ -183,7 +184,7 @@ record Report(
     }
 
     /** Loss curves of training (thin) and validation (points); false where Java cannot draw, as on a machine without any font. */
-    private boolean writeChart(ReportFolder folder) throws IOException {
+    private boolean writeChart(DraftFolder folder) throws IOException {
         try {
             XYChart chart = new XYChartBuilder()
                     .width(1000)

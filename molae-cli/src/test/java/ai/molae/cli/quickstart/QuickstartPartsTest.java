@@ -8,16 +8,9 @@ import ai.molae.djl.data.TextCorpus;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class QuickstartPartsTest {
-
-    @TempDir
-    private Path folder;
 
     @Test
     void theSampleTextIsSeveralMegabytesOfJava() throws IOException {
@@ -58,45 +51,5 @@ class QuickstartPartsTest {
         return CostModel.model(spec).moeLayers().stream()
                 .mapToLong(layer -> layer.routedExpertParameters())
                 .sum();
-    }
-
-    @Test
-    void aReportFolderThatIsNotPublishedLeavesNothing() throws IOException {
-        try (ReportFolder report = new ReportFolder(folder.resolve("deep/report"))) {
-            Files.writeString(report.file("report.md"), "half");
-        }
-
-        assertThat(folder.resolve("deep")).isEmptyDirectory();
-    }
-
-    @Test
-    void aReportFolderAppearsWithAllItsFiles() throws IOException {
-        Path target = folder.resolve("report");
-        try (ReportFolder report = new ReportFolder(target)) {
-            Files.writeString(report.file("report.md"), "whole");
-            assertThat(target).doesNotExist();
-            report.publish();
-        }
-
-        assertThat(target.resolve("report.md")).hasContent("whole");
-    }
-
-    @Test
-    void anInterruptionStopsTheWorkAndWaitsUntilItIsWritten() throws InterruptedException {
-        AtomicInteger stops = new AtomicInteger();
-        Interruption interruption = new Interruption();
-        interruption.onInterrupt(stops::incrementAndGet);
-        Thread hook = new Thread(interruption::interrupt);
-        hook.start();
-        while (!interruption.happened()) {
-            Thread.onSpinWait();
-        }
-        assertThat(hook.isAlive()).isTrue();
-        interruption.onInterrupt(stops::incrementAndGet);
-        interruption.close();
-        hook.join(10_000);
-
-        assertThat(hook.isAlive()).isFalse();
-        assertThat(stops.get()).isGreaterThanOrEqualTo(1);
     }
 }

@@ -76,7 +76,7 @@ public final class CheckpointSaver {
      *
      * @param model a model with float32 parameters
      * @return a saver with the defaults: a family that can express the model, float32
-     * @throws IllegalStateException if the model is prepared for inference, or not initialised
+     * @throws IllegalStateException if the model is prepared for inference, not initialised, or has adapters
      */
     public static CheckpointSaver of(CausalLm model) {
         if (model.preparedPrecision().isPresent()) {
@@ -85,6 +85,11 @@ public final class CheckpointSaver {
         }
         if (!model.isInitialized()) {
             throw new IllegalStateException("the model is not initialised; initialise or load it before saving");
+        }
+        if (model.numAdapters() > 0) {
+            throw new IllegalStateException(
+                    "the model has " + model.numAdapters()
+                            + " adapters (LoRA), for which a checkpoint has no place; mergeLora() or removeLora() before saving");
         }
         return new CheckpointSaver(model);
     }

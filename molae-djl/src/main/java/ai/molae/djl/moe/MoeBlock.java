@@ -232,6 +232,9 @@ public final class MoeBlock extends AdaptableBlock {
     private NDList forward(MoeOps.Tokens tokens, Map<String, NDArray> parameters, boolean training) {
         NDArray x = tokens.x();
         MoeOps.Statistics told = training ? statistics : MoeOps.Statistics.NONE;
+        if (!training) {
+            LoadRecorder.current().ifPresent(recorder -> recorder.record(this, tokens, parameters));
+        }
         if (packed().isPresent()) {
             return PreparedExperts.forward(layer, packed().get(), tokens, parameters);
         }

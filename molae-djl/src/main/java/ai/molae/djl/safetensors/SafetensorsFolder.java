@@ -122,6 +122,17 @@ public final class SafetensorsFolder implements AutoCloseable {
     }
 
     /**
+     * The shards.
+     *
+     * @return the tensors of each file, in the order of their data; unmodifiable
+     */
+    public Map<Path, List<TensorInfo>> files() {
+        Map<Path, List<TensorInfo>> byFile = new LinkedHashMap<>();
+        files.forEach(file -> byFile.put(file.path(), List.copyOf(file.tensors().values())));
+        return Collections.unmodifiableMap(byFile);
+    }
+
+    /**
      * The {@code __metadata__} of the shards together; where they differ, the first one's.
      *
      * @return unmodifiable

@@ -14,6 +14,8 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.lm.LoraSpec;
+import ai.molae.djl.lm.LoraTarget;
 import ai.molae.djl.safetensors.SafetensorsFolder;
 import ai.molae.djl.safetensors.TensorInfo;
 import ai.molae.djl.safetensors.TensorType;
@@ -203,6 +205,13 @@ class CheckpointSaverTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> CheckpointSaver.of(model).optType(TensorType.I8))
                 .withMessageContaining("got I8");
+        model.addLora(
+                LoraSpec.builder().setRank(1).setTargets(LoraTarget.EXPERTS).build());
+        assertThatIllegalStateException()
+                .isThrownBy(() -> CheckpointSaver.of(model))
+                .withMessageContaining("adapters (LoRA)")
+                .withMessageContaining("mergeLora()");
+        model.mergeLora();
         model.prepareForInference(Precision.INT8);
         assertThatIllegalStateException()
                 .isThrownBy(() -> CheckpointSaver.of(model))

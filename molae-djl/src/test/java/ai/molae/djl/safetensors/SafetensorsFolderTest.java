@@ -20,6 +20,7 @@ import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -50,6 +51,9 @@ class SafetensorsFolderTest {
     void aGoldenShardedFolderHoldsWhatItsShardsHold() throws IOException {
         try (SafetensorsFolder folder = SafetensorsFolder.open(CheckpointFiles.golden("deepseek_v3-a/bf16-sharded"))) {
             assertThat(folder.bytes()).isEqualTo(98144);
+            assertThat(folder.files()).hasSize(3);
+            assertThat(folder.files().values().stream().flatMap(List::stream))
+                    .containsExactlyElementsOf(folder.tensors().values());
             assertThat(folder.metadata()).containsExactly(Map.entry("format", "pt"));
             assertThat(folder.tensors().values().stream().map(TensorInfo::type))
                     .contains(TensorType.BF16, TensorType.F32);

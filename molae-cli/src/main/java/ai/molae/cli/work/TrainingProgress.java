@@ -1,4 +1,4 @@
-package ai.molae.cli.quickstart;
+package ai.molae.cli.work;
 
 import ai.molae.djl.train.LmTrainingListener;
 import java.io.PrintWriter;
@@ -9,19 +9,29 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /** Shows training: a bar on a terminal, a plain line every tenth of the way elsewhere. */
-final class Progress implements LmTrainingListener, AutoCloseable {
+public final class TrainingProgress implements LmTrainingListener, AutoCloseable {
 
     private final String name;
     private final long steps;
     private final PrintWriter out;
+    private final boolean quiet;
     private final Optional<ProgressBar> bar;
     private double validationLoss = Double.NaN;
 
-    Progress(String name, long steps, PrintWriter out, boolean terminal) {
+    /**
+     * Begins at step 0.
+     *
+     * @param name what is trained
+     * @param steps how many there will be
+     * @param out where lines go
+     * @param quiet to show nothing
+     */
+    public TrainingProgress(String name, long steps, PrintWriter out, boolean quiet) {
         this.name = name;
         this.steps = steps;
         this.out = out;
-        this.bar = terminal ? Optional.of(bar(name, steps)) : Optional.empty();
+        this.quiet = quiet;
+        this.bar = Meter.isTerminal() && !quiet ? Optional.of(bar(name, steps)) : Optional.empty();
     }
 
     private static ProgressBar bar(String name, long steps) {
@@ -43,7 +53,7 @@ final class Progress implements LmTrainingListener, AutoCloseable {
                 Double.isNaN(validationLoss) ? "" : String.format(Locale.ROOT, " (val %.3f)", validationLoss),
                 step.tokensPerSecond());
         bar.ifPresent(b -> b.setExtraMessage(message).step());
-        if (bar.isEmpty() && step.step() % Math.max(1, steps / 10) == 0) {
+        if (bar.isEmpty() && !quiet && step.step() % Math.max(1, steps / 10) == 0) {
             out.printf(
                     Locale.ROOT,
                     "%s step %d of %d: %s, %.0f s left%n",

@@ -1,4 +1,4 @@
-package ai.molae.cli.quickstart;
+package ai.molae.cli.work;
 
 import java.io.IOException;
 import java.nio.file.AtomicMoveNotSupportedException;
@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 /**
  * A folder that appears complete or not at all: files are written into a hidden folder beside it, which is renamed at the end.
  */
-final class ReportFolder implements AutoCloseable {
+public final class DraftFolder implements AutoCloseable {
 
     private final Path target;
     private final Path draft;
@@ -21,24 +21,26 @@ final class ReportFolder implements AutoCloseable {
     /**
      * Makes the hidden folder, so that a place that cannot be written is found before hours of work.
      *
+     * @param what what the folder is called in messages
+     * @param folder where it will appear
      * @throws IllegalArgumentException if the target exists and is not an empty folder, or cannot be written
      */
-    ReportFolder(Path folder) {
+    public DraftFolder(String what, Path folder) {
         target = folder.toAbsolutePath().normalize();
         Path parent = target.getParent();
         try {
             if (Files.exists(target) && !(Files.isDirectory(target) && isEmpty(target))) {
-                throw new IllegalArgumentException("the report folder " + target
+                throw new IllegalArgumentException("the " + what + " " + target
                         + " exists and is not empty; nothing in it is overwritten: give another one with --out");
             }
             if (parent == null) {
-                throw new IllegalArgumentException("the report folder cannot be the root " + target);
+                throw new IllegalArgumentException("the " + what + " cannot be the root " + target);
             }
             Files.createDirectories(parent);
             draft = Files.createDirectory(parent.resolve("." + target.getFileName() + "-" + UUID.randomUUID()));
         } catch (IOException e) {
             throw new IllegalArgumentException(
-                    "cannot write a report folder at " + target + " (" + e + "); give another one with --out");
+                    "cannot write a " + what + " at " + target + " (" + e + "); give another one with --out");
         }
     }
 
@@ -48,13 +50,32 @@ final class ReportFolder implements AutoCloseable {
         }
     }
 
-    /** Where to write a file. */
-    Path file(String name) {
+    /**
+     * The hidden folder.
+     *
+     * @return where to write
+     */
+    public Path path() {
+        return draft;
+    }
+
+    /**
+     * Where to write a file.
+     *
+     * @param name its name
+     * @return its path
+     */
+    public Path file(String name) {
         return draft.resolve(name);
     }
 
-    /** Lets the folder appear under its name. */
-    Path publish() throws IOException {
+    /**
+     * Lets the folder appear under its name.
+     *
+     * @return the folder
+     * @throws IOException if it cannot be renamed
+     */
+    public Path publish() throws IOException {
         Files.deleteIfExists(target);
         try {
             Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE);

@@ -1,0 +1,5 @@
+/** Tables of numbers as text, Markdown, CSV and JSON. */
+@NullMarked
+package ai.molae.cli.table;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,301 @@
+package ai.molae.cli.train;
+
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Parameter;
+import ai.molae.cli.model.Checkpoints;
+import ai.molae.cli.model.ModelTokenizer;
+import ai.molae.cli.model.Texts;
+import ai.molae.cli.model.TokenizerChoice;
+import ai.molae.cli.options.Ranges;
+import ai.molae.cli.options.TrainingPrecision;
+import ai.molae.cli.table.Cell;
+import ai.molae.cli.table.Table;
+import ai.molae.cli.table.TableFormat;
+import ai.molae.cli.work.DraftFolder;
+import ai.molae.cli.work.Interruption;
+import ai.molae.cli.work.Output;
+import ai.molae.cli.work.TrainingProgress;
+import ai.molae.djl.data.PackedWindows;
+import ai.molae.djl.data.TextCorpus;
+import ai.molae.djl.hf.Checkpoint;
+import ai.molae.djl.hf.CheckpointSaver;
+import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.torch.Precision;
+import ai.molae.djl.train.FineTuning;
+import ai.molae.djl.train.LearningRateSchedule;
+import ai.molae.djl.train.LmTrainer;
+import ai.molae.djl.train.LmTrainingListener.Evaluation;
+import ai.molae.djl.train.TrainingConfig;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code molae train}: fine-tunes a checkpoint on a text. */
+@Command(
+        name = "train",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = {
+            "Fine-tune a checkpoint on a text and save it as a checkpoint of the same layout, tokenizer included, with its training log.",
+            "Ctrl-C ends training early and saves what was learned."
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  molae train --from OLMoE-1B-7B --text notes.txt --out tuned --mode lora --steps 200",
+            "  molae train --from my-model --text src --tokenizer bytes --out tuned --mode experts --lr 1e-4"
+        })
+public final class TrainCommand implements Callable<Integer> {
+
+    private static final int DEFAULT_SEQUENCE = 256;
+    private static final int EVALUATIONS = 8;
+    private static final int EVALUATION_TOKENS = 16_384;
+    /** Saving a large model takes its time. */
+    private static final long GRACE_SECONDS = 1800;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
+
+    @Option(names = "--from", required = true, paramLabel = "DIR", description = "Folder of the checkpoint.")
+    @SuppressWarnings("NullAway.Init") // required
+    private Path from;
+
+    @Option(
+            names = "--text",
+            required = true,
+            paramLabel = "FILE|DIR",
+            description = "Text to train on: files, folders (every file below), jar or zip archives.")
+    @SuppressWarnings("NullAway.Init") // required
+    private List<Path> text;
+
+    @Option(
+            names = "--out",
+            required = true,
+            paramLabel = "DIR",
+            description = "Folder of the new checkpoint; must not exist yet or be empty.")
+    @SuppressWarnings("NullAway.Init") // required
+    private Path out;
+
+    @ArgGroup(validate = false, heading = "%nWhat is trained:%n", order = 1)
+    private TuningOptions tuning = new TuningOptions();
+
+    @ArgGroup(validate = false, heading = "%nHow:%n", order = 2)
+    private HowOptions how = new HowOptions();
+
+    /** Made by picocli. */
+    public TrainCommand() {}
+
+    /** How it is trained. */
+    static final class HowOptions {
+        @Option(
+                names = "--steps",
+                paramLabel = "N",
+                defaultValue = "100",
+                description = "Optimizer steps (default: ${DEFAULT-VALUE}).")
+        private int steps;
+
+        @Option(
+                names = "--batch",
+                paramLabel = "B",
+                defaultValue = "4",
+                description = "Windows of a step (default: ${DEFAULT-VALUE}).")
+        private int batch;
+
+        @Option(
+                names = "--sequence",
+                paramLabel = "S",
+                description = "Tokens of a window (default: " + DEFAULT_SEQUENCE + ", or the model's longest).")
+        private @Nullable Integer sequence;
+
+        @Option(
+                names = "--lr",
+                paramLabel = "LR",
+                description =
+                        "Peak learning rate (default: 2e-5 for full and experts, 1e-4 for router, 2e-4 for lora).")
+        private @Nullable Double learningRate;
+
+        @Option(
+                names = "--warmup",
+                paramLabel = "N",
+                description =
+                        "Steps until the peak; then half a cosine down to a tenth (default: a tenth of the steps, at most 20).")
+        private @Nullable Integer warmup;
+
+        @Option(
+                names = "--precision",
+                converter = TrainingPrecision.class,
+                completionCandidates = TrainingPrecision.class,
+                defaultValue = "FLOAT32",
+                description = "Arithmetic of the products: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+        private Precision precision = Precision.FLOAT32;
+
+        @Option(
+                names = "--seed",
+                defaultValue = "1",
+                description = "Of the order of the data, and of adapters (default: ${DEFAULT-VALUE}).")
+        private int seed;
+
+        @Option(
+                names = "--validation-share",
+                paramLabel = "P",
+                defaultValue = "0.05",
+                description = "Part of the text that is not trained on, to measure with (default: ${DEFAULT-VALUE}).")
+        private double validationShare;
+
+        @Option(
+                names = "--dtype",
+                paramLabel = "TYPE",
+                description = "Element type to save: ${COMPLETION-CANDIDATES} (default: the checkpoint's).")
+        private @Nullable SavedType dtype;
+
+        @Option(
+                names = "--tokenizer",
+                defaultValue = "file",
+                description =
+                        "file for the checkpoint's tokenizer.json, bytes for a token each byte (default: ${DEFAULT-VALUE}).")
+        private TokenizerChoice tokenizer = TokenizerChoice.FILE;
+
+        @Option(names = "--quiet", description = "No progress.")
+        private boolean quiet;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        FineTuning fineTuning = tuning.fineTuning();
+        PrintWriter err = spec.commandLine().getErr();
+        try (Checkpoint checkpoint = Checkpoints.open(from)) {
+            int longest = checkpoint.spec().maxPositionEmbeddings();
+            int sequence = how.sequence == null
+                    ? Math.min(DEFAULT_SEQUENCE, longest)
+                    : Ranges.between("--sequence", how.sequence, 1, longest);
+            TrainingConfig config = config(sequence);
+            TextCorpus.Split split = split(checkpoint, sequence);
+            try (DraftFolder draft = new DraftFolder("checkpoint", out);
+                    Interruption interruption = new Interruption(GRACE_SECONDS);
+                    NDManager manager = NDManager.newBaseManager("PyTorch")) {
+                CausalLm model = new Checkpoints.Loading(err, how.quiet, interruption)
+                        .forTraining(checkpoint, manager, how.precision);
+                manager.getEngine().setRandomSeed(how.seed);
+                fineTuning.applyTo(model);
+                announce(model, split);
+                try (TrainingProgress progress = new TrainingProgress("train", config.steps(), err, how.quiet);
+                        TrainingLog log = new TrainingLog(draft.file(TrainingLog.FILE), progress)) {
+                    train(manager, model, config, split, sequence, log, interruption);
+                    log.close();
+                    if (log.steps() == 0) {
+                        interruption.check();
+                    }
+                    save(checkpoint, model, draft);
+                    Output.print(spec.commandLine(), report(log, draft.publish()));
+                }
+                return interruption.happened() ? Interruption.EXIT_CODE : 0;
+            }
+        }
+    }
+
+    private TrainingConfig config(int sequence) {
+        Ranges.positive("--steps", how.steps);
+        Ranges.positive("--batch", how.batch);
+        double peak =
+                how.learningRate == null ? tuning.mode().learningRate : Ranges.finitePositive("--lr", how.learningRate);
+        int warmup = how.warmup == null
+                ? Math.min(20, how.steps / 10)
+                : Ranges.between("--warmup", how.warmup, 0, how.steps);
+        return TrainingConfig.builder()
+                .setSteps(how.steps)
+                .setBatchSize(how.batch)
+                .optSchedule(LearningRateSchedule.warmupCosine(peak, peak / 10, warmup, how.steps))
+                .optWeightDecay(0) // it would pull what was learned before towards zero
+                .optEvaluation(Math.max(1, how.steps / EVALUATIONS), (int)
+                        Math.max(1, EVALUATION_TOKENS / ((long) how.batch * sequence)))
+                .build();
+    }
+
+    private TextCorpus.Split split(Checkpoint checkpoint, int sequence) throws IOException {
+        if (!(how.validationShare > 0 && how.validationShare < 1)) {
+            throw new IllegalArgumentException(
+                    "--validation-share must be between 0 and 1, got " + how.validationShare);
+        }
+        TextCorpus corpus = Texts.read(text);
+        try (ModelTokenizer tokenizer = ModelTokenizer.open(checkpoint, how.tokenizer)) {
+            TextCorpus.Split split = corpus.split(tokenizer.ofDocuments(), how.validationShare, how.seed);
+            Texts.checkLength("training", split.train(), sequence);
+            Texts.checkLength("validation", split.validation(), sequence);
+            Texts.checkBatch(how.batch, split.train(), sequence);
+            return split;
+        }
+    }
+
+    private void announce(CausalLm model, TextCorpus.Split split) {
+        long all = 0;
+        long trained = 0;
+        for (Parameter parameter : model.getParameters().values()) {
+            all += parameter.getShape().size();
+            trained += parameter.requiresGradient() ? parameter.getShape().size() : 0;
+        }
+        Output.print(
+                spec.commandLine(),
+                String.format(
+                        Locale.ROOT,
+                        "Training %,d of %,d parameters (%s) on %,d tokens; %,d more to validate on.%n",
+                        trained,
+                        all,
+                        tuning.mode(),
+                        split.train().length,
+                        split.validation().length));
+    }
+
+    private void train(
+            NDManager manager,
+            CausalLm model,
+            TrainingConfig config,
+            TextCorpus.Split split,
+            int sequence,
+            TrainingLog log,
+            Interruption interruption) {
+        PackedWindows validation = new PackedWindows(split.validation(), sequence, how.seed);
+        try (LmTrainer trainer = new LmTrainer(manager, model, config)) {
+            interruption.onInterrupt(trainer::stop);
+            log.onEvaluation(trainer.evaluate(validation, 0));
+            trainer.train(new PackedWindows(split.train(), sequence, how.seed), validation, log);
+            if (log.steps() < config.steps() && log.steps() > 0) {
+                log.onEvaluation(trainer.evaluate(validation, log.steps()));
+            }
+        }
+    }
+
+    private void save(Checkpoint checkpoint, CausalLm model, DraftFolder draft) throws IOException {
+        if (model.numAdapters() > 0) {
+            model.mergeLora();
+        }
+        CheckpointSaver saver = CheckpointSaver.of(model).optOriginal(checkpoint);
+        if (how.dtype != null) {
+            saver.optType(how.dtype.type);
+        }
+        saver.save(draft.path());
+    }
+
+    private String report(TrainingLog log, Path written) {
+        Evaluation before = log.firstEvaluation();
+        Evaluation after = log.lastEvaluation();
+        Table table = Table.of("Validation", "", "before", "after")
+                .row("loss, nats per token", Cell.number(before.loss(), 4), Cell.number(after.loss(), 4))
+                .row("perplexity", Cell.number(Math.exp(before.loss()), 3), Cell.number(Math.exp(after.loss()), 3))
+                .build();
+        String how = log.steps() < this.how.steps ? "Interrupted after" : "Trained";
+        return TableFormat.TEXT.write(
+                List.of(table),
+                List.of(
+                        String.format(Locale.ROOT, "%s %,d steps, %,d tokens.", how, log.steps(), log.tokens()),
+                        "Checkpoint: " + written));
+    }
+}

@@ -1,0 +1,286 @@
+package ai.molae.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDManager;
+import ai.molae.djl.hf.Checkpoint;
+import ai.molae.djl.safetensors.TensorType;
+import ai.molae.djl.torch.Precision;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Fine-tunes a random model on random words, whose letters it learns within a few steps. */
+class TrainCommandTest {
+
+    private static final List<String> WORDS = List.of("expert", "latent", "router", "token", "gate");
+
+    @TempDir
+    private Path folder;
+
+    private Path model;
+    private Path text;
+
+    @BeforeEach
+    void write() throws IOException {
+        model = TinyCheckpoint.write(folder.resolve("model"), TinyCheckpoint.spec(256));
+        Files.writeString(model.resolve("generation_config.json"), "{\"eos_token_id\": 0}");
+        Random random = new Random(1);
+        StringBuilder words = new StringBuilder();
+        while (words.length() < 4000) {
+            words.append(WORDS.get(random.nextInt(WORDS.size()))).append(' ');
+        }
+        text = Files.writeString(folder.resolve("words.txt"), words);
+    }
+
+    private Path out() {
+        return folder.resolve("out");
+    }
+
+    private CommandRun train(String... options) {
+        return CommandRun.of(Stream.concat(
+                        Stream.of(
+                                "train",
+                                "--from",
+                                model.toString(),
+                                "--text",
+                                text.toString(),
+                                "--out",
+                                out().toString(),
+                                "--tokenizer",
+                                "bytes",
+                                "--sequence",
+                                "32"),
+                        Stream.of(options))
+                .toArray(String[]::new));
+    }
+
+    private static double[] beforeAndAfter(CommandRun run) {
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        Matcher row =
+                Pattern.compile("loss, nats per token +([0-9.]+) +([0-9.]+)").matcher(run.out());
+        assertThat(row.find()).as(run.out()).isTrue();
+        return new double[] {Double.parseDouble(row.group(1)), Double.parseDouble(row.group(2))};
+    }
+
+    private List<JsonObject> log() throws IOException {
+        return Files.readAllLines(out().resolve("training.jsonl")).stream()
+                .map(line -> JsonParser.parseString(line).getAsJsonObject())
+                .toList();
+    }
+
+    /** The parameters that differ between two checkpoints, layer numbers left out. */
+    private static Set<String> changed(Path before, Path after) throws IOException {
+        Map<String, float[]> old = parameters(before);
+        TreeSet<String> changed = new TreeSet<>();
+        parameters(after).forEach((name, values) -> {
+            if (!Arrays.equals(values, old.get(name))) {
+                changed.add(name.replaceAll("layers\\.\\d+\\.", ""));
+            }
+        });
+        return changed;
+    }
+
+    private static Map<String, float[]> parameters(Path folder) throws IOException {
+        Map<String, float[]> values = new TreeMap<>();
+        try (NDManager manager = NDManager.newBaseManager();
+                Checkpoint checkpoint = Checkpoint.open(folder)) {
+            checkpoint
+                    .load(manager, Precision.FLOAT32)
+                    .parametersByPath()
+                    .forEach((name, parameter) ->
+                            values.put(name, parameter.getArray().toFloatArray()));
+        }
+        return values;
+    }
+
+    private List<String> filesBeside() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).toList();
+        }
+    }
+
+    @Test
+    void lowersTheLossAndSavesACheckpointOfTheSameLayout() throws IOException {
+        CommandRun run = train("--steps", "30", "--lr", "0.01");
+
+        double[] losses = beforeAndAfter(run);
+        assertThat(losses[1]).isLessThan(losses[0] - 1);
+        assertThat(run.out()).contains("parameters (full) on 3,").contains("Trained 30 steps, 3,840 tokens.");
+        assertThat(run.err()).contains("train step 30 of 30");
+        assertThat(out().resolve("generation_config.json")).hasContent("{\"eos_token_id\": 0}");
+        assertThat(filesBeside()).containsExactlyInAnyOrder("model", "words.txt", "out");
+        List<JsonObject> log = log();
+        assertThat(log.stream().filter(line -> line.has("loss"))).hasSize(30);
+        assertThat(log.get(0).get("validation_loss").getAsDouble()).isBetween(losses[0] - 1e-4, losses[0] + 1e-4);
+        assertThat(log.get(log.size() - 1).get("step").getAsInt()).isEqualTo(30);
+
+        // The saved model predicts a text about as well as training said.
+        CommandRun eval = CommandRun.of(
+                "eval",
+                out().toString(),
+                "--text",
+                text.toString(),
+                "--tokenizer",
+                "bytes",
+                "--sequence",
+                "32",
+                "--format",
+                "json",
+                "--quiet");
+        assertThat(JsonParser.parseString(eval.out())
+                        .getAsJsonObject()
+                        .getAsJsonObject("prediction")
+                        .get("loss")
+                        .getAsDouble())
+                .isBetween(losses[1] - 0.3, losses[1] + 0.3);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "experts, '[mlp.down, mlp.gate_up]'",
+        "router, '[mlp.router]'",
+        "lora --lora-rank 2 --lora-alpha 4 --lora-targets q_proj, '[self_attn.q_proj]'",
+        "lora, '[mlp.down, mlp.gate_up, self_attn.k_proj, self_attn.o_proj, self_attn.q_proj, self_attn.v_proj]'",
+    })
+    void trainsOnlyWhatTheModeSays(String mode, String changed) throws IOException {
+        CommandRun run = train(("--steps 2 --lr 0.01 --quiet --mode " + mode).split(" "));
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.err()).isEmpty();
+        assertThat(changed(model, out())).hasToString(changed);
+    }
+
+    @Test
+    void givesTheSameModelForTheSameSeed() throws IOException {
+        String[] options = {"--steps", "3", "--mode", "lora", "--quiet", "--lr", "0.01"};
+        train(options);
+        Path first = Files.move(out(), folder.resolve("first"));
+        train(options);
+        assertThat(changed(first, out())).isEmpty();
+        Path second = Files.move(out(), folder.resolve("second"));
+        List<String> other = new ArrayList<>(List.of(options));
+        other.addAll(List.of("--seed", "2"));
+        train(other.toArray(String[]::new));
+        assertThat(changed(second, out())).isNotEmpty();
+    }
+
+    @Test
+    void keepsTheElementTypeUnlessAskedForAnother() throws IOException {
+        model = TinyCheckpoint.write(folder.resolve("bf16"), TinyCheckpoint.spec(256), TensorType.BF16);
+        train("--steps", "1", "--precision", "bfloat16", "--quiet");
+        assertThat(types(out())).containsExactly(TensorType.BF16);
+        Files.move(out(), folder.resolve("kept"));
+        train("--steps", "1", "--dtype", "float32", "--quiet");
+        assertThat(types(out())).containsExactly(TensorType.F32);
+    }
+
+    private static Set<TensorType> types(Path folder) throws IOException {
+        TreeSet<TensorType> types = new TreeSet<>();
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            checkpoint.tensors().tensors().values().forEach(tensor -> types.add(tensor.type()));
+        }
+        return types;
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--steps 0                      | --steps must be at least 1, got 0",
+                "--batch 0                      | --batch must be at least 1, got 0",
+                "--batch 9999                   | --batch 9999 exceeds the",
+                "--sequence 65                  | --sequence must be between 1 and 64, got 65",
+                "--lr -1                        | --lr must be a positive number, got -1.0",
+                "--warmup 101                   | --warmup must be between 0 and 100, got 101",
+                "--validation-share 1           | --validation-share must be between 0 and 1, got 1.0",
+                "--validation-share 0.001       | its validation part has 5 tokens",
+                "--precision int8               | INT8",
+                "--mode everything              | everything",
+                "--lora-rank 4                  | --lora-rank is for --mode lora, not for --mode full",
+                "--mode lora --lora-rank 0      | the rank of LoRA must be at least 1, got 0",
+                "--mode lora --lora-targets kv_b_proj | kv_b_proj",
+                "--text /does/not/exist         | --text /does/not/exist does not exist",
+            })
+    void refusesWhatItCannotUseAndLeavesNothing(String options, String message) throws IOException {
+        CommandRun run = train(options.replaceAll(" +", " ").strip().split(" "));
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err()).containsIgnoringCase(message);
+        assertThat(filesBeside()).containsExactlyInAnyOrder("model", "words.txt");
+    }
+
+    @Test
+    void overwritesNothing() throws IOException {
+        Files.createDirectory(out());
+        Files.writeString(out().resolve("config.json"), "of last week");
+
+        CommandRun run = train("--steps", "1");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err())
+                .contains("the checkpoint")
+                .contains("exists and is not empty")
+                .contains("--out");
+        assertThat(out().resolve("config.json")).hasContent("of last week");
+    }
+
+    @Test
+    void leavesNothingWhenTrainingDiverges() throws IOException {
+        CommandRun run = train("--steps", "50", "--lr", "1e30", "--warmup", "0");
+
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err()).contains("training diverged at step");
+        assertThat(filesBeside()).containsExactlyInAnyOrder("model", "words.txt");
+    }
+
+    /** What Ctrl-C does, with SIGTERM, which a test can send. */
+    @Test
+    void savesWhatItHasLearnedWhenInterrupted() throws IOException, InterruptedException {
+        InterruptedRun run = InterruptedRun.of(
+                "train step",
+                "train",
+                "--from",
+                model.toString(),
+                "--text",
+                text.toString(),
+                "--out",
+                out().toString(),
+                "--tokenizer",
+                "bytes",
+                "--sequence",
+                "16",
+                "--batch",
+                "1",
+                "--steps",
+                "2000",
+                "--lr",
+                "0.01",
+                "--mode",
+                "lora");
+
+        assertThat(run.exitCode()).as(run.output()).isNotZero();
+        assertThat(run.output()).contains("Interrupted after").contains("Checkpoint: " + out());
+        assertThat(changed(model, out())).contains("mlp.down");
+        assertThat(log()).hasSizeLessThan(2000);
+        assertThat(filesBeside()).containsExactlyInAnyOrder("model", "words.txt", "out");
+    }
+}

@@ -1,0 +1,69 @@
+package ai.molae.djl.moe;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.molae.route.LoadStatistics;
+import java.util.IdentityHashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Counts, while it is open, how the tokens that blocks read on this thread in inference spread over their experts; training tells the load by
+ * itself. Works with packed weights too, because routers are never packed. Costs a second pass through each router.
+ *
+ * <pre>{@code
+ * try (LoadRecorder recorder = new LoadRecorder()) {
+ *     model.forward(parameterStore, inputs, false);
+ *     Optional<LoadStatistics> load = recorder.load(moeBlock);
+ * }
+ * }</pre>
+ */
+public final class LoadRecorder implements AutoCloseable {
+
+    private static final ThreadLocal<@Nullable LoadRecorder> CURRENT = new ThreadLocal<>();
+
+    private final IdentityHashMap<MoeBlock, LoadStatistics> loads = new IdentityHashMap<>();
+
+    /**
+     * Begins to count.
+     *
+     * @throws IllegalStateException if a recorder is open on this thread
+     */
+    public LoadRecorder() {
+        if (CURRENT.get() != null) {
+            throw new IllegalStateException("a LoadRecorder is open on this thread already; close it first");
+        }
+        CURRENT.set(this);
+    }
+
+    static Optional<LoadRecorder> current() {
+        return Optional.ofNullable(CURRENT.get());
+    }
+
+    void record(MoeBlock block, MoeOps.Tokens tokens, Map<String, NDArray> parameters) {
+        int rows = (int) tokens.x().getShape().get(0);
+        try (NDList routing = MoeOps.route(block.spec(), tokens, parameters, MoeOps.Statistics.AUX)) {
+            long[] counts = routing.get(3).toLongArray();
+            loads.merge(block, LoadStatistics.of(counts, block.spec().capacity(rows)), LoadStatistics::plus);
+        }
+    }
+
+    /**
+     * The load of a block so far, padding left out.
+     *
+     * @param block the block
+     * @return what its experts got; empty if it has read nothing
+     */
+    public Optional<LoadStatistics> load(MoeBlock block) {
+        return Optional.ofNullable(loads.get(block));
+    }
+
+    /** Ends counting. The counts stay. */
+    @Override
+    public void close() {
+        if (CURRENT.get() == this) {
+            CURRENT.remove();
+        }
+    }
+}
