@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -216,6 +217,14 @@ public abstract class PreparableBlock extends AbstractBlock {
     public void loadParameters(NDManager manager, DataInputStream is) throws IOException, MalformedModelException {
         checkNotPrepared("load");
         super.loadParameters(manager, is);
+    }
+
+    /** DJL reads the shapes but not the names, without which a loaded block could not be saved. */
+    @Override
+    protected void readInputShapes(DataInputStream is) throws IOException {
+        super.readInputShapes(is);
+        inputNames =
+                IntStream.range(0, inputShapes.length).mapToObj(i -> "data" + i).toList();
     }
 
     @Override

@@ -89,6 +89,8 @@
   def product(self, x: Tensor, ws: List[Tensor], i: int, gemm: int) -> Tensor:
     kernel = (gemm >> 4) & 15
     if kernel <= 1:
+      if ((gemm >> 25) & 1) == 0:
+        return self.linear(x, ws[i], gemm)
       x = x.to(gemm & 15)
       return self.adapted(self.linear(x, ws[i], gemm), x, ws, i, gemm)
     elif kernel == 2:
