@@ -7,7 +7,6 @@ import ai.djl.nn.Parameter;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.safetensors.SafetensorsFolder;
-import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.PreparableBlock;
 import ai.molae.spec.ModelSpec;
@@ -176,7 +175,6 @@ public final class Checkpoint implements AutoCloseable {
                 CausalLm.builder().setSpec(spec()).optPrecision(trainable).build();
         warnOfUntiedHead();
         model.prepareForInference(manager, source(model.parametersByPath(), bindings), precision);
-        NativeMemory.trim();
         return model;
     }
 

@@ -170,9 +170,10 @@ public final class PackedWeights implements AutoCloseable {
         }
         float limit = precision == Precision.FLOAT16 ? LARGEST_FLOAT16 : Float.MAX_VALUE;
         float largest;
-        try (NDArray absolute = values.abs();
-                NDArray max = absolute.max()) {
-            largest = max.getFloat();
+        // No array of the size of the values: see row_scales in common.py.
+        try (NDArray max = values.max();
+                NDArray min = values.min()) {
+            largest = Math.max(max.getFloat(), -min.getFloat());
         }
         if (!(largest <= limit)) {
             throw new IllegalArgumentException("parameter " + name + " has a value of magnitude " + largest + ", and "
