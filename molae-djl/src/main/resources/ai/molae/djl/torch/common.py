@@ -89,6 +89,21 @@
       dtype = gemm & 15
       return torch.matmul(x.to(dtype), ws[i].to(dtype).t()) * self.scales[i]
 
+  # The int8 step of each row of w [b, a] -> [b, 1]: its largest magnitude is 127 steps. Makes no copy of w, which may be large.
+  def steps(self, w: Tensor) -> Tensor:
+    largest = torch.maximum(torch.amax(w, [1], True), torch.neg(torch.amin(w, [1], True)))
+    return torch.clamp_min(largest, 1e-30) / 127.0
+
+  # Rounds the rows of w [b, a] to int8 steps s [b, 1], some at a time for the same reason.
+  def round_into(self, target: Tensor, w: Tensor, s: Tensor):
+    few = max(1, 1000000 // max(1, w.size(1)))
+    at = 0
+    while at < w.size(0):
+      count = min(few, w.size(0) - at)
+      rows = torch.narrow(w, 0, at, count) / torch.narrow(s, 0, at, count)
+      torch.copy_(torch.narrow(target, 0, at, count), torch.round(rows))
+      at = at + count
+
   # Adds the matrices of w [N, b, a] to a prepared module. Int8 weights have one scale per output channel.
   def pack(self, w: Tensor, ints: Tensor) -> Tensor:
     gemm, storage = annotate(List[int], ints.tolist())
@@ -99,12 +114,15 @@
       elif kernel == 3:
         self.packed.append(ops.quantized.linear_prepack_fp16(matrix, None))
       elif storage == 1:
-        s = torch.clamp_min(matrix.abs().amax([1]), 1e-30) / 127.0
+        step = self.steps(matrix)
+        s = step.squeeze(1)
         if kernel == 4:
           zeros = torch.zeros([matrix.size(0)], dtype=4, layout=None, device=matrix.device)
           self.packed.append(ops.quantized.linear_prepack(torch.quantize_per_channel(matrix, s.to(7), zeros, 0, 12), None))
         else:
-          self.matrices.append(torch.round(matrix / s.unsqueeze(1)).to(1))
+          rounded = torch.empty([matrix.size(0), matrix.size(1)], dtype=1, layout=None, device=matrix.device)
+          self.round_into(rounded, matrix, step)
+          self.matrices.append(rounded)
           self.scales.append(s.to(gemm & 15))
       else:
         self.matrices.append(matrix.to(storage, copy=True))
@@ -123,10 +141,11 @@
       self.plain.append(torch.empty([V, rows.size(1)], dtype=storage, layout=None, device=rows.device))
       self.plain.append(torch.ones([V * int(storage == 1), 1], dtype=6, layout=None, device=rows.device))
     if storage == 1:
-      s = torch.clamp_min(rows.abs().amax([1], True), 1e-30) / 127.0
+      s = self.steps(rows)
       torch.copy_(torch.narrow(self.plain[-1], 0, at, rows.size(0)), s)
-      rows = torch.round(rows / s)
-    torch.copy_(torch.narrow(self.plain[-2], 0, at, rows.size(0)), rows)
+      self.round_into(torch.narrow(self.plain[-2], 0, at, rows.size(0)), rows, s)
+    else:
+      torch.copy_(torch.narrow(self.plain[-2], 0, at, rows.size(0)), rows)
     return torch.zeros([0], dtype=6, layout=None, device=rows.device)
 
   # ids [...] -> rows of the prepared table, which is the last, [..., n] float32
