@@ -83,13 +83,15 @@ public final class PackedWeights implements AutoCloseable {
      * @param scope owns what is read meanwhile
      * @param parameter the tensor
      * @param source where its values come from
+     * @throws IllegalArgumentException if a weight does not fit the precision
      */
     public void keep(NDManager scope, Parameter parameter, WeightSource source) {
         try (NoGrad noGrad = new NoGrad();
                 NDArray ints = ints(gemm, precision.storageType())) {
-            source.forEachChunk(
-                    scope, parameter, parameter.getShape().get(0), (values, first) -> module.call("keep", values, ints)
-                            .close());
+            source.forEachChunk(scope, parameter, parameter.getShape().get(0), (values, first) -> {
+                checkRange(parameter.getName(), values, precision);
+                module.call("keep", values, ints).close();
+            });
         }
     }
 
