@@ -1,11 +1,10 @@
 package ai.molae.cli;
 
 import ai.molae.cli.eval.EvalCommand;
+import ai.molae.cli.generate.GenerateCommand;
 import ai.molae.cli.inspect.InspectCommand;
 import ai.molae.cli.quickstart.QuickstartCommand;
 import ai.molae.cli.train.TrainCommand;
-import ai.molae.cli.work.Interruption;
-import java.util.concurrent.CancellationException;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -27,6 +26,7 @@ import picocli.CommandLine.Spec;
             QuickstartCommand.class,
             PlanCommand.class,
             InspectCommand.class,
+            GenerateCommand.class,
             EvalCommand.class,
             TrainCommand.class,
             AutoComplete.GenerateCompletion.class
@@ -68,16 +68,16 @@ public final class Main implements Runnable {
         Main main = new Main();
         CommandLine commandLine = new CommandLine(main);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+        commandLine.setExecutionStrategy(result -> {
+            RepeatedOptions.refuse(result);
+            return new CommandLine.RunLast().execute(result);
+        });
         commandLine.setExecutionExceptionHandler((exception, command, result) -> main.failed(exception, command));
         return commandLine;
     }
 
-    /** An interruption is 130. Input that a check refused is the user's to mend (2); everything else is a failure of the work (1). */
+    /** Input that a check refused is the user's to mend (2); everything else is a failure of the work (1). */
     private int failed(Exception exception, CommandLine command) {
-        if (exception instanceof CancellationException) {
-            command.getErr().println("molae: " + exception.getMessage());
-            return Interruption.EXIT_CODE;
-        }
         boolean said = exception instanceof IllegalArgumentException || exception instanceof IllegalStateException;
         command.getErr().println("molae: " + (said ? exception.getMessage() : exception.toString()));
         if (stackTrace) {

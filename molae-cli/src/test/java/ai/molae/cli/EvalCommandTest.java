@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.ParameterStore;
+import ai.molae.djl.data.HfTokenizer;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.torch.Precision;
@@ -78,6 +79,10 @@ class EvalCommandTest {
 
     /** The cross-entropy of each token but the first, in double, of a model that reads so many tokens at once. */
     private double[] nats(List<Integer> stream, int sequence) throws IOException {
+        return nats(stream, sequence, VOCABULARY);
+    }
+
+    private double[] nats(List<Integer> stream, int sequence, int vocabulary) throws IOException {
         double[] nats = new double[stream.size()];
         CausalLm model = model();
         try (NDManager manager = NDManager.newBaseManager()) {
@@ -93,7 +98,7 @@ class EvalCommandTest {
                         .singletonOrThrow()
                         .toFloatArray();
                 for (int i = 0; i < read.length; i++) {
-                    nats[begin + i + 1] = crossEntropy(logits, i * VOCABULARY, stream.get(begin + i + 1));
+                    nats[begin + i + 1] = crossEntropy(logits, i * vocabulary, vocabulary, stream.get(begin + i + 1));
                 }
             }
         }
@@ -109,9 +114,9 @@ class EvalCommandTest {
         return loaded;
     }
 
-    private static double crossEntropy(float[] logits, int first, int label) {
+    private static double crossEntropy(float[] logits, int first, int vocabulary, int label) {
         double normaliser = 0;
-        for (int i = 0; i < VOCABULARY; i++) {
+        for (int i = 0; i < vocabulary; i++) {
             normaliser += Math.exp(logits[first + i]);
         }
         return Math.log(normaliser) - logits[first + label];
@@ -184,6 +189,36 @@ class EvalCommandTest {
         assertThat(loss(five)).isCloseTo(expected(stream("Grö"), 64), within(1e-5));
         assertThat(prediction("--limit", "6").get("tokens").getAsInt()).isEqualTo(6);
         assertThat(prediction("--limit", "1000").get("tokens").getAsInt()).isEqualTo(37);
+    }
+
+    /** The tokenizer's own tokens; a text begins after the end-of-text token, because this tokenizer has none that begins one. */
+    @Test
+    void scoresTheTokensOfTheCheckpointsOwnTokenizer() throws IOException {
+        Path source =
+                Path.of("..", "molae-djl", "src", "test", "resources", "ai", "molae", "djl", "data", "byte-level");
+        Path model = TinyCheckpoint.write(folder.resolve("model"), TinyCheckpoint.spec(280));
+        for (String file : List.of("tokenizer.json", "tokenizer_config.json")) {
+            Files.copy(source.resolve(file), model.resolve(file));
+        }
+        String words = "hello world, the world \u65e5";
+        Files.writeString(text, words);
+        List<Integer> stream = new ArrayList<>();
+        try (HfTokenizer tokenizer = HfTokenizer.load(model)) {
+            stream.add(tokenizer.endOfText());
+            Arrays.stream(tokenizer.encode(words)).forEach(stream::add);
+        }
+
+        CommandRun run =
+                CommandRun.of("eval", model.toString(), "--text", text.toString(), "--format", "json", "--quiet");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        JsonObject found = JsonParser.parseString(run.out()).getAsJsonObject().getAsJsonObject("prediction");
+        double loss = Arrays.stream(nats(stream, 64, 280)).sum() / (stream.size() - 1);
+        assertThat(found.get("tokens").getAsInt()).isEqualTo(stream.size() - 1);
+        assertThat(found.get("bytes").getAsInt()).isEqualTo(26);
+        assertThat(loss(found)).isCloseTo(loss, within(1e-5));
+        assertThat(found.get("bits_per_byte").getAsDouble())
+                .isCloseTo(loss * (stream.size() - 1) / 26 / Math.log(2), within(1e-5));
     }
 
     @Test

@@ -13,7 +13,7 @@ class MainTest {
         CommandRun run = CommandRun.of("--help");
 
         assertThat(run.exitCode()).isZero();
-        assertThat(run.out()).contains("quickstart", "plan", "Exit codes:");
+        assertThat(run.out()).contains("quickstart", "plan", "inspect", "generate", "eval", "train", "Exit codes:");
     }
 
     @Test
@@ -40,7 +40,10 @@ class MainTest {
         CommandRun run = CommandRun.of("generate-completion");
 
         assertThat(run.exitCode()).isZero();
-        assertThat(run.out()).startsWith("#!/usr/bin/env bash").contains("--preset", "--group-size", "DeepSeek-V3");
+        assertThat(run.out())
+                .startsWith("#!/usr/bin/env bash")
+                .contains("--preset", "--group-size", "DeepSeek-V3")
+                .contains("--lora-targets", "kv_b_proj", "--prefill-chunk", "bfloat16", "markdown");
     }
 
     @Test
@@ -50,6 +53,16 @@ class MainTest {
         assertThat(run.exitCode()).isEqualTo(2);
         assertThat(run.out()).isEmpty();
         assertThat(run.err()).contains("'plant'");
+    }
+
+    /** Picocli would take the last and forget what else was said in its group, here the batch. */
+    @Test
+    void refusesAnOptionThatIsGivenTwice() {
+        CommandRun run = CommandRun.ofLine("plan --preset Mixtral-8x7B --tokens 7 --batch 2 --tokens 8");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).contains("--tokens is given 2 times; give it once");
     }
 
     @Test

@@ -31,12 +31,17 @@ public final class TinyCheckpoint {
 
     /** A dense layer and two MoE layers, for a vocabulary of bytes and a few more. */
     public static ModelSpec spec(int vocabSize) {
+        return spec(vocabSize, 64);
+    }
+
+    /** The same for sequences of some length. */
+    public static ModelSpec spec(int vocabSize, int longest) {
         return ModelSpec.builder()
                 .setVocabSize(vocabSize)
                 .setAttention(GroupedQueryAttentionSpec.of(2, 1, 8))
                 .addLayers(1, DenseSpec.swiglu(16, 24))
                 .addLayers(2, MOE)
-                .optMaxPositionEmbeddings(64)
+                .optMaxPositionEmbeddings(longest)
                 .optInitializerRange(0.1)
                 .build();
     }

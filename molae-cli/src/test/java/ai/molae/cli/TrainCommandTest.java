@@ -3,6 +3,7 @@ package ai.molae.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDManager;
+import ai.molae.djl.data.HfTokenizer;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.safetensors.TensorType;
 import ai.molae.djl.torch.Precision;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -56,21 +58,18 @@ class TrainCommandTest {
     }
 
     private CommandRun train(String... options) {
-        return CommandRun.of(Stream.concat(
-                        Stream.of(
-                                "train",
-                                "--from",
-                                model.toString(),
-                                "--text",
-                                text.toString(),
-                                "--out",
-                                out().toString(),
-                                "--tokenizer",
-                                "bytes",
-                                "--sequence",
-                                "32"),
-                        Stream.of(options))
-                .toArray(String[]::new));
+        List<String> args = new ArrayList<>(
+                List.of("train", "--from", model.toString(), "--text", text.toString(), "--out", out().toString()));
+        args.addAll(List.of(options));
+        addUnlessGiven(args, "--tokenizer", "bytes");
+        addUnlessGiven(args, "--sequence", "32");
+        return CommandRun.of(args.toArray(String[]::new));
+    }
+
+    private static void addUnlessGiven(List<String> args, String option, String value) {
+        if (!args.contains(option)) {
+            args.addAll(List.of(option, value));
+        }
     }
 
     private static double[] beforeAndAfter(CommandRun run) {
@@ -226,6 +225,28 @@ class TrainCommandTest {
         assertThat(run.exitCode()).isEqualTo(2);
         assertThat(run.err()).containsIgnoringCase(message);
         assertThat(filesBeside()).containsExactlyInAnyOrder("model", "words.txt");
+    }
+
+    /** This tokenizer puts a token before each text; it and the one at the end are trained on, and the tokenizer is saved with the model. */
+    @Test
+    void trainsOnTheTokensOfTheCheckpointsOwnTokenizer() throws IOException {
+        Path source = Path.of("..", "molae-djl", "src", "test", "resources", "ai", "molae", "djl", "data");
+        model = TinyCheckpoint.write(folder.resolve("model"), TinyCheckpoint.spec(320));
+        for (String file : List.of("tokenizer.json", "tokenizer_config.json")) {
+            Files.copy(source.resolve("byte-fallback").resolve(file), model.resolve(file));
+        }
+        int tokens;
+        try (HfTokenizer tokenizer = HfTokenizer.load(model)) {
+            tokens = tokenizer.encode(Files.readString(text)).length + 2;
+        }
+
+        CommandRun run = train("--tokenizer", "file", "--steps", "1", "--validation-share", "0.1");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        int held = (int) Math.ceil(tokens * 0.1);
+        assertThat(run.out())
+                .contains(String.format(Locale.ROOT, "on %,d tokens; %,d more to validate on", tokens - held, held));
+        assertThat(out().resolve("tokenizer.json")).hasSameTextualContentAs(model.resolve("tokenizer.json"));
     }
 
     @Test

@@ -75,9 +75,14 @@ public final class EvalCommand implements Callable<Integer> {
         if (!text.isGiven()) {
             throw new IllegalArgumentException("there is nothing to predict; name a text with --text");
         }
+        try (Interruption interruption = new Interruption()) {
+            return interruption.guard(spec.commandLine().getErr(), () -> evaluate(interruption));
+        }
+    }
+
+    private int evaluate(Interruption interruption) throws IOException {
         PrintWriter err = spec.commandLine().getErr();
-        try (Checkpoint checkpoint = Checkpoints.open(folder);
-                Interruption interruption = new Interruption()) {
+        try (Checkpoint checkpoint = Checkpoints.open(folder)) {
             Evaluation evaluation = text.evaluate(checkpoint, batch, err, quiet, interruption);
             Result result = evaluation.result();
             Output.print(spec.commandLine(), format.write(List.of(table(result), evaluation.loads()), List.of()));

@@ -81,6 +81,12 @@ public final class InspectCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Ranges.positive("--batch", batch);
+        try (Interruption interruption = new Interruption()) {
+            return interruption.guard(spec.commandLine().getErr(), () -> inspect(interruption));
+        }
+    }
+
+    private int inspect(Interruption interruption) throws IOException {
         try (Checkpoint checkpoint = Checkpoints.open(folder)) {
             int longest = checkpoint.spec().maxPositionEmbeddings();
             int positions = context == null
@@ -96,7 +102,7 @@ public final class InspectCommand implements Callable<Integer> {
                     Parts.files(checkpoint)));
             List<String> notes = new ArrayList<>(costs.notes());
             if (text.isGiven()) {
-                addLoad(checkpoint, tables, notes);
+                addLoad(checkpoint, tables, notes, interruption);
             } else {
                 text.refuseOthers();
             }
@@ -105,15 +111,14 @@ public final class InspectCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void addLoad(Checkpoint checkpoint, List<Table> tables, List<String> notes) throws IOException {
-        try (Interruption interruption = new Interruption()) {
-            Evaluation evaluation =
-                    text.evaluate(checkpoint, batch, spec.commandLine().getErr(), false, interruption);
-            tables.add(evaluation.loads());
-            notes.add(String.format(
-                    Locale.ROOT,
-                    "The load is that of %,d tokens of the text.",
-                    evaluation.result().tokens()));
-        }
+    private void addLoad(Checkpoint checkpoint, List<Table> tables, List<String> notes, Interruption interruption)
+            throws IOException {
+        Evaluation evaluation =
+                text.evaluate(checkpoint, batch, spec.commandLine().getErr(), false, interruption);
+        tables.add(evaluation.loads());
+        notes.add(String.format(
+                Locale.ROOT,
+                "The load is that of %,d tokens of the text.",
+                evaluation.result().tokens()));
     }
 }

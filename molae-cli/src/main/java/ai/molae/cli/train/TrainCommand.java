@@ -171,6 +171,12 @@ public final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         FineTuning fineTuning = tuning.fineTuning();
+        try (Interruption interruption = new Interruption(GRACE_SECONDS)) {
+            return interruption.guard(spec.commandLine().getErr(), () -> tune(fineTuning, interruption));
+        }
+    }
+
+    private int tune(FineTuning fineTuning, Interruption interruption) throws IOException {
         PrintWriter err = spec.commandLine().getErr();
         try (Checkpoint checkpoint = Checkpoints.open(from)) {
             int longest = checkpoint.spec().maxPositionEmbeddings();
@@ -180,7 +186,6 @@ public final class TrainCommand implements Callable<Integer> {
             TrainingConfig config = config(sequence);
             TextCorpus.Split split = split(checkpoint, sequence);
             try (DraftFolder draft = new DraftFolder("checkpoint", out);
-                    Interruption interruption = new Interruption(GRACE_SECONDS);
                     NDManager manager = NDManager.newBaseManager("PyTorch")) {
                 CausalLm model = new Checkpoints.Loading(err, how.quiet, interruption)
                         .forTraining(checkpoint, manager, how.precision);

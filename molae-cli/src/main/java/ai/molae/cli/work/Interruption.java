@@ -1,5 +1,7 @@
 package ai.molae.cli.work;
 
+import java.io.IOException;
+import java.io.PrintWriter;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -64,6 +66,37 @@ public final class Interruption implements AutoCloseable {
     public void check() {
         if (happened) {
             throw new CancellationException("interrupted");
+        }
+    }
+
+    /** Work that ends with a {@link CancellationException} when it is interrupted. */
+    @FunctionalInterface
+    public interface Work {
+
+        /**
+         * Works.
+         *
+         * @return the exit code
+         * @throws IOException if reading or writing fails
+         */
+        int run() throws IOException;
+    }
+
+    /**
+     * Does work of which nothing is left when it is interrupted. That it was is said while this is open: afterwards the JVM may be gone.
+     *
+     * @param err where to say it
+     * @param work the work
+     * @return its exit code, or 130
+     * @throws IOException as the work
+     */
+    public int guard(PrintWriter err, Work work) throws IOException {
+        try {
+            return work.run();
+        } catch (CancellationException e) {
+            err.println("molae: " + e.getMessage());
+            err.flush();
+            return EXIT_CODE;
         }
     }
 
