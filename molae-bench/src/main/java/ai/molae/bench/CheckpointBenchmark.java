@@ -125,9 +125,10 @@ public final class CheckpointBenchmark implements Callable<Integer> {
         }
         command.addAll(
                 List.of(CheckpointBenchmark.class.getName(), "--dir", dir.toString(), "--one", precision.name()));
-        Process process = new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
+        ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+        // As the launcher does: threads that wait for each other do not take the core from the other ones.
+        builder.environment().putIfAbsent("GOMP_SPINCOUNT", "10000");
+        Process process = builder.start();
         String last = "";
         try (BufferedReader lines =
                 new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {

@@ -130,8 +130,6 @@ public final class Generator {
         }
     }
 
-    /** Norms stay parameters when a model is prepared for inference. */
-
     /** Builds a {@link Generator}. */
     public static final class Builder {
         private Optional<CausalLm> model = Optional.empty();

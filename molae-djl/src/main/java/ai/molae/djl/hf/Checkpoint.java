@@ -7,7 +7,6 @@ import ai.djl.nn.Parameter;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.safetensors.SafetensorsFolder;
-import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.PreparableBlock;
 import ai.molae.spec.ModelSpec;
@@ -15,7 +14,6 @@ import ai.molae.spec.MoeSpec;
 import com.google.gson.JsonObject;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -37,8 +35,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Opening reads the config and the headers of the files only, and checks that every tensor is used exactly once and every parameter filled
  * exactly once: otherwise one {@link IllegalArgumentException} lists all missing, unexpected and misshaped tensors. Loading streams: native
- * memory holds the model in its target precision and a chunk of {@link ai.molae.djl.torch.WeightSource#CHUNK_BYTES} or one matrix, whichever is
- * larger. Which families there are is written in docs/checkpoints.md.
+ * memory holds the model in its target precision, a chunk of {@link ai.molae.djl.torch.WeightSource#CHUNK_BYTES} and, if it is larger than
+ * that, the largest matrix. Which families there are is written in docs/checkpoints.md.
  *
  * <p>Not thread-safe. Close it after loading; models stay.
  */
@@ -65,7 +63,7 @@ public final class Checkpoint implements AutoCloseable {
         this.config = config;
         this.tensors = tensors;
         bindings = config.bindings(tensors.tensors().keySet());
-        TensorNames.check(folder, bindings, tensors, config::ignores);
+        TensorNames.check(folder, bindings, tensors, config.quantization().isPresent(), config::ignores);
     }
 
     /**
@@ -176,8 +174,16 @@ public final class Checkpoint implements AutoCloseable {
                 CausalLm.builder().setSpec(spec()).optPrecision(trainable).build();
         warnOfUntiedHead();
         model.prepareForInference(manager, source(model.parametersByPath(), bindings), precision);
-        NativeMemory.trim();
         return model;
+    }
+
+    /** What the config of a Nemotron-H says of its MoE layers. */
+    private record NemotronLayers(MoeSpec spec, List<Integer> indices) {
+
+        static NemotronLayers parse(String json) {
+            JsonObject config = NemotronLatentMoe.parse(json);
+            return new NemotronLayers(NemotronLatentMoe.spec(config), NemotronLatentMoe.layers(config));
+        }
     }
 
     private TensorSource source(Map<String, Parameter> byPath, List<TensorBinding> boundTo) {
@@ -223,20 +229,25 @@ public final class Checkpoint implements AutoCloseable {
      */
     public static MoeBlock loadNemotronLayer(Path folder, int layer, NDManager manager, Precision precision)
             throws IOException {
-        JsonObject config = NemotronLatentMoe.parse(Files.readString(folder.resolve(CheckpointConfig.FILE)));
-        MoeSpec spec = NemotronLatentMoe.spec(config);
-        List<Integer> layers = NemotronLatentMoe.layers(config);
-        if (!layers.contains(layer)) {
+        NemotronLayers layers = CheckpointConfig.read(folder, NemotronLayers::parse);
+        if (!layers.indices().contains(layer)) {
             throw new IllegalArgumentException(
-                    "layer " + layer + " of " + folder + " is no MoE layer; those are " + layers);
+                    "layer " + layer + " of " + folder + " is no MoE layer; those are " + layers.indices());
         }
+        MoeSpec spec = layers.spec();
         MoeBlock block =
                 MoeBlock.builder().setSpec(spec).optPrecision(precision).build();
         try (SafetensorsFolder tensors = SafetensorsFolder.open(folder)) {
             List<TensorBinding> bindings =
                     NemotronLatentMoe.bindings(spec, layer, tensors.tensors().keySet());
+            // The layers for multi-token prediction, mtp.layers., have numbers of their own.
             String own = "layers." + layer + ".mixer.";
-            TensorNames.check(folder, bindings, tensors, name -> !name.contains(own));
+            TensorNames.check(
+                    folder,
+                    bindings,
+                    tensors,
+                    false,
+                    name -> !name.startsWith("backbone." + own) && !name.startsWith("model." + own));
             Map<Parameter, TensorBinding> bound = new HashMap<>();
             bindings.forEach(binding -> bound.put(block.getDirectParameters().get(binding.parameter()), binding));
             TensorSource source = new TensorSource(tensors, bound, progress -> {});

@@ -6,11 +6,14 @@ import com.google.gson.GsonBuilder;
 import com.google.gson.JsonObject;
 import com.google.gson.Strictness;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -73,9 +76,19 @@ public final class CheckpointConfig {
      * @throws IllegalArgumentException if it does not describe a model that molae has; the message names the file, key and value
      */
     public static CheckpointConfig read(Path folder) throws IOException {
+        return read(folder, CheckpointConfig::parse);
+    }
+
+    /** Reads the file of a folder; faults name it. */
+    static <T> T read(Path folder, Function<String, T> parser) throws IOException {
         Path file = folder.resolve(FILE);
         try {
-            return parse(Files.readString(file));
+            return parser.apply(Files.readString(file));
+        } catch (NoSuchFileException e) {
+            throw new NoSuchFileException(
+                    file.toString(), null, "a checkpoint is a folder with " + FILE + " and safetensors files");
+        } catch (CharacterCodingException e) {
+            throw new IllegalArgumentException(file + ": is not text in UTF-8", e);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
         }

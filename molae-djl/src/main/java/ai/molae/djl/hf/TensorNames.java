@@ -3,6 +3,7 @@ package ai.molae.djl.hf;
 import ai.molae.djl.hf.TensorBinding.Piece;
 import ai.molae.djl.safetensors.SafetensorsFolder;
 import ai.molae.djl.safetensors.TensorInfo;
+import ai.molae.djl.safetensors.TensorType;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -23,10 +24,16 @@ final class TensorNames {
      * @param folder the checkpoint, for the message
      * @param bindings what the model wants
      * @param tensors what there is
+     * @param quantised whether matrices of 8-bit floats need factors
      * @param ignored tensors that may be there unused
      * @throws IllegalArgumentException that lists everything that is wrong
      */
-    static void check(Path folder, List<TensorBinding> bindings, SafetensorsFolder tensors, Predicate<String> ignored) {
+    static void check(
+            Path folder,
+            List<TensorBinding> bindings,
+            SafetensorsFolder tensors,
+            boolean quantised,
+            Predicate<String> ignored) {
         Map<String, Piece> wanted = new LinkedHashMap<>();
         for (TensorBinding binding : bindings) {
             long next = 0;
@@ -46,6 +53,11 @@ final class TensorNames {
                 missing.add(name + " " + piece.shape());
             } else if (!info.shape().equals(piece.shape())) {
                 misshaped.add(name + " is " + info.shape() + ", the config says " + piece.shape());
+            } else if (info.type() == TensorType.F8_E4M3 && quantised) {
+                String scale = BlockQuantization.scaleName(name);
+                if (!tensors.tensors().containsKey(scale)) {
+                    missing.add(scale + " of the 8-bit floats of " + name + " " + info.shape());
+                }
             }
         });
         List<String> unexpected = tensors.tensors().keySet().stream()

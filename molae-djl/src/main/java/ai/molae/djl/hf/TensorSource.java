@@ -14,6 +14,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -26,8 +27,10 @@ final class TensorSource implements WeightSource {
     private final Map<Parameter, TensorBinding> bindings;
     private final Consumer<Checkpoint.Progress> listener;
     private final long total;
-    private final ByteBuffer buffer =
-            ByteBuffer.allocateDirect((int) CHUNK_BYTES).order(ByteOrder.nativeOrder());
+    private final ByteBuffer buffer;
+    /** How many elements of a parameter have been read; some are read twice. */
+    private final Map<Parameter, Long> readOf = new HashMap<>();
+
     private long read;
 
     TensorSource(
@@ -36,6 +39,10 @@ final class TensorSource implements WeightSource {
         this.bindings = bindings;
         this.listener = listener;
         total = bindings.values().stream().mapToLong(TensorBinding::size).sum();
+        long largest =
+                bindings.values().stream().mapToLong(TensorBinding::size).max().orElse(0);
+        int bytes = (int) Math.min(CHUNK_BYTES, largest * Float.BYTES);
+        buffer = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
     }
 
     @Override
@@ -75,7 +82,15 @@ final class TensorSource implements WeightSource {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        read += count;
+        tell(parameter, firstElement + count);
+    }
+
+    private void tell(Parameter parameter, long end) {
+        long before = readOf.getOrDefault(parameter, 0L);
+        if (end > before) {
+            readOf.put(parameter, end);
+            read += end - before;
+        }
         listener.accept(new Checkpoint.Progress(read, total));
     }
 

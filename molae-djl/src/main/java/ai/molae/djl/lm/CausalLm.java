@@ -9,6 +9,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.UninitializedParameterException;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.BlockFile;
 import ai.molae.djl.torch.Freezing;
@@ -132,6 +133,19 @@ public final class CausalLm extends LmBlock {
     }
 
     /**
+     * Where the model is.
+     *
+     * @return the device of its parameters, prepared for inference or not
+     * @throws UninitializedParameterException if it has none yet
+     */
+    public Device device() {
+        if (!norm.weight().isInitialized()) {
+            throw new UninitializedParameterException("the model has no weights yet; initialize or load it first");
+        }
+        return norm.weight().getArray().getDevice();
+    }
+
+    /**
      * Adds low-rank adapters (LoRA, Hu et al., arXiv 2106.09685) and freezes everything else, so that training changes the adapters only and
      * has gradients and optimizer state for them alone. The logits stay as they are until the first step. Adapters are ordinary parameters
      * beside the ones they adapt, {@code ..._q_proj_lora_a} and {@code ..._q_proj_lora_b}, and belong to the managers of those.
@@ -185,16 +199,6 @@ public final class CausalLm extends LmBlock {
             throw new IllegalStateException("there are no adapters to " + verb
                     + "; addLora adds them, and mergeLora and removeLora have done their work after one call");
         }
-    }
-
-    /**
-     * Where the model is.
-     *
-     * @return the device of its parameters, prepared for inference or not
-     * @throws ai.djl.nn.UninitializedParameterException if it has none yet
-     */
-    public Device device() {
-        return norm.weight().getArray().getDevice();
     }
 
     /**

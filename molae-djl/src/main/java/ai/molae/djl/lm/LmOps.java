@@ -27,13 +27,13 @@ final class LmOps {
     /** Labels of this value do not count, as everywhere in PyTorch. */
     static final int IGNORED_LABEL = -100;
 
-    static final TorchOps OPS = newModule();
+    static final TorchOps OPS = new TorchOps(LmOps.class, "attention.py", "lm.py");
 
     private LmOps() {}
 
     /** A module of its own, for weights packed into it. */
     static TorchOps newModule() {
-        return new TorchOps(LmOps.class, "lm.py");
+        return new TorchOps(LmOps.class, "packed.py");
     }
 
     /**

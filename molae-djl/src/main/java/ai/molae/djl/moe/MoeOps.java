@@ -29,7 +29,7 @@ import java.util.Map;
  */
 final class MoeOps {
 
-    private static final TorchOps OPS = newModule();
+    private static final TorchOps OPS = new TorchOps(MoeOps.class, "experts.py", "router.py", "layer.py");
 
     /** The parameters that {@link #expertsBackward} adds gradients to. */
     private static final List<String> EXPERT_STACKS =
@@ -44,7 +44,7 @@ final class MoeOps {
 
     /** A module of its own, for weights packed into it. */
     static TorchOps newModule() {
-        return new TorchOps(MoeOps.class, "moe.py");
+        return new TorchOps(MoeOps.class, "experts.py");
     }
 
     /**

@@ -10,7 +10,7 @@ import ai.molae.djl.torch.PackedWeights;
 import ai.molae.spec.MoeSpec;
 import java.util.Map;
 
-/** The forward pass of a layer whose experts are packed. They are packed in the order of their parameters, as {@code moe.py} wants them. */
+/** The forward pass of a layer whose experts are packed. They are packed in the order of their parameters, as {@code experts.py} wants them. */
 final class PreparedExperts {
 
     private PreparedExperts() {}

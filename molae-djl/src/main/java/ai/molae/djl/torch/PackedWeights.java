@@ -83,13 +83,15 @@ public final class PackedWeights implements AutoCloseable {
      * @param scope owns what is read meanwhile
      * @param parameter the tensor
      * @param source where its values come from
+     * @throws IllegalArgumentException if a weight does not fit the precision
      */
     public void keep(NDManager scope, Parameter parameter, WeightSource source) {
         try (NoGrad noGrad = new NoGrad();
                 NDArray ints = ints(gemm, precision.storageType())) {
-            source.forEachChunk(
-                    scope, parameter, parameter.getShape().get(0), (values, first) -> module.call("keep", values, ints)
-                            .close());
+            source.forEachChunk(scope, parameter, parameter.getShape().get(0), (values, first) -> {
+                checkRange(parameter.getName(), values, precision);
+                module.call("keep", values, ints).close();
+            });
         }
     }
 
@@ -170,9 +172,10 @@ public final class PackedWeights implements AutoCloseable {
         }
         float limit = precision == Precision.FLOAT16 ? LARGEST_FLOAT16 : Float.MAX_VALUE;
         float largest;
-        try (NDArray absolute = values.abs();
-                NDArray max = absolute.max()) {
-            largest = max.getFloat();
+        // No array of the size of the values: see row_scales in common.py.
+        try (NDArray max = values.max();
+                NDArray min = values.min()) {
+            largest = Math.max(max.getFloat(), -min.getFloat());
         }
         if (!(largest <= limit)) {
             throw new IllegalArgumentException("parameter " + name + " has a value of magnitude " + largest + ", and "

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -78,7 +79,6 @@ public abstract class PreparableBlock extends AbstractBlock {
         checkPreparable(precision);
         NDManager manager = getParameters().get(0).getValue().getArray().getManager();
         prepareForInference(manager, WeightSource.ownValues(), precision);
-        NativeMemory.trim();
     }
 
     /**
@@ -121,6 +121,8 @@ public abstract class PreparableBlock extends AbstractBlock {
         }
         weights.attachTo(manager);
         stored.forEach(Parameter::close);
+        // What packing freed would otherwise stay with the process, block after block.
+        NativeMemory.trim();
         return weights;
     }
 
@@ -216,6 +218,14 @@ public abstract class PreparableBlock extends AbstractBlock {
     public void loadParameters(NDManager manager, DataInputStream is) throws IOException, MalformedModelException {
         checkNotPrepared("load");
         super.loadParameters(manager, is);
+    }
+
+    /** DJL reads the shapes but not the names, without which a loaded block could not be saved. */
+    @Override
+    protected void readInputShapes(DataInputStream is) throws IOException {
+        super.readInputShapes(is);
+        inputNames =
+                IntStream.range(0, inputShapes.length).mapToObj(i -> "data" + i).toList();
     }
 
     @Override

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -38,7 +39,7 @@ public final class TorchOps implements AutoCloseable {
     private static final String COMMON = "common.py";
 
     private final Class<?> anchor;
-    private final String resource;
+    private final List<String> resources;
     private final Map<String, NDArray> selectors = new ConcurrentHashMap<>();
     /** Not just its block: the model's finalizer frees the native module. */
     private volatile @Nullable Model model;
@@ -46,14 +47,14 @@ public final class TorchOps implements AutoCloseable {
     private volatile boolean closed;
 
     /**
-     * Names a resource; nothing is loaded yet.
+     * Names resources; nothing is loaded yet.
      *
-     * @param anchor the class beside which the resource stands
-     * @param resource the file name of the TorchScript source
+     * @param anchor the class beside which the resources stand
+     * @param resources the file names of the TorchScript sources, which become one module
      */
-    public TorchOps(Class<?> anchor, String resource) {
+    public TorchOps(Class<?> anchor, String... resources) {
         this.anchor = anchor;
-        this.resource = resource;
+        this.resources = List.of(resources);
     }
 
     /**
@@ -118,7 +119,7 @@ public final class TorchOps implements AutoCloseable {
         if (loaded == null) {
             synchronized (this) {
                 if (closed) {
-                    throw new IllegalStateException(resource + " is closed, and its weights are freed");
+                    throw new IllegalStateException(name() + " is closed, and its weights are freed");
                 }
                 loaded = model;
                 if (loaded == null) {
@@ -132,15 +133,20 @@ public final class TorchOps implements AutoCloseable {
 
     private Model load() {
         NativeMemory.keepFreed();
-        String methods = source(TorchOps.class, COMMON) + source(anchor, resource);
-        Model loaded = Model.newInstance(resource, "PyTorch");
+        StringBuilder methods = new StringBuilder(source(TorchOps.class, COMMON));
+        resources.forEach(resource -> methods.append('\n').append(source(anchor, resource)));
+        Model loaded = Model.newInstance(name(), "PyTorch");
         try {
-            loaded.load(new ByteArrayInputStream(TorchArchive.of(methods)));
+            loaded.load(new ByteArrayInputStream(TorchArchive.of(methods.toString())));
             return loaded;
         } catch (MalformedModelException | EngineException | IOException e) {
             loaded.close();
-            throw new IllegalStateException("libtorch does not load " + resource, e);
+            throw new IllegalStateException("libtorch does not load " + name(), e);
         }
+    }
+
+    private String name() {
+        return String.join(" + ", resources);
     }
 
     private static String source(Class<?> anchor, String resource) {

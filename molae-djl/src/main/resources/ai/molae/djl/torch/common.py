@@ -89,6 +89,8 @@
   def product(self, x: Tensor, ws: List[Tensor], i: int, gemm: int) -> Tensor:
     kernel = (gemm >> 4) & 15
     if kernel <= 1:
+      if ((gemm >> 25) & 1) == 0:
+        return self.linear(x, ws[i], gemm)
       x = x.to(gemm & 15)
       return self.adapted(self.linear(x, ws[i], gemm), x, ws, i, gemm)
     elif kernel == 2:
@@ -107,6 +109,12 @@
       dtype = gemm & 15
       return torch.matmul(x.to(dtype), ws[i].to(dtype).t()) * self.scales[i]
 
+  # The scale [rows] by which each row of w fits into int8. Makes no array of the size of w: between weights that stay, the holes such arrays
+  # leave are too small for the next one.
+  def row_scales(self, w: Tensor) -> Tensor:
+    least, greatest = torch.aminmax(w, dim=1)
+    return torch.clamp_min(torch.maximum(torch.neg(least), greatest), 1e-30) / 127.0
+
   # Adds the matrices of w [N, b, a] to a prepared module. Int8 weights have one scale per output channel.
   def pack(self, w: Tensor, ints: Tensor) -> Tensor:
     gemm, storage = annotate(List[int], ints.tolist())
@@ -117,12 +125,13 @@
       elif kernel == 3:
         self.packed.append(ops.quantized.linear_prepack_fp16(matrix, None))
       elif storage == 1:
-        s = torch.clamp_min(matrix.abs().amax([1]), 1e-30) / 127.0
+        s = self.row_scales(matrix)
+        zeros = torch.zeros([matrix.size(0)], dtype=4, layout=None, device=matrix.device)
+        rounded = torch.quantize_per_channel(matrix, s.to(7), zeros, 0, 12)
         if kernel == 4:
-          zeros = torch.zeros([matrix.size(0)], dtype=4, layout=None, device=matrix.device)
-          self.packed.append(ops.quantized.linear_prepack(torch.quantize_per_channel(matrix, s.to(7), zeros, 0, 12), None))
+          self.packed.append(ops.quantized.linear_prepack(rounded, None))
         else:
-          self.matrices.append(torch.round(matrix / s.unsqueeze(1)).to(1))
+          self.matrices.append(torch.int_repr(rounded))
           self.scales.append(s.to(gemm & 15))
       else:
         self.matrices.append(matrix.to(storage, copy=True))
@@ -141,7 +150,7 @@
       self.plain.append(torch.empty([V, rows.size(1)], dtype=storage, layout=None, device=rows.device))
       self.plain.append(torch.ones([V * int(storage == 1), 1], dtype=6, layout=None, device=rows.device))
     if storage == 1:
-      s = torch.clamp_min(rows.abs().amax([1], True), 1e-30) / 127.0
+      s = self.row_scales(rows).unsqueeze(1)
       torch.copy_(torch.narrow(self.plain[-1], 0, at, rows.size(0)), s)
       rows = torch.round(rows / s)
     torch.copy_(torch.narrow(self.plain[-2], 0, at, rows.size(0)), rows)

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDManager;
+import ai.djl.nn.UninitializedParameterException;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.torch.Precision;
 import java.util.ArrayList;
@@ -259,7 +260,7 @@ class BatchTest {
                 .hasMessage("topLogprobs must be at least 0, got -1");
         CausalLm empty = CausalLm.builder().setSpec(TinyModels.LATENT.spec()).build();
         assertThatThrownBy(() -> new Generator(empty).generate(PROMPTS.get(0), Sampling.greedy(1)))
-                .isInstanceOf(IllegalStateException.class)
-                .hasMessage("the model has no weights; initialize or load it first");
+                .isInstanceOf(UninitializedParameterException.class)
+                .hasMessage("the model has no weights yet; initialize or load it first");
     }
 }

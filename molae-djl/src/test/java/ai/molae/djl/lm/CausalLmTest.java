@@ -217,10 +217,10 @@ class CausalLmTest {
                 LmFixture.doubles(LmFixture.train(rounded, tokens, labels).head());
 
         assertThat(close).isNotEqualTo(logits);
-        assertThat(relativeDistance(close, logits)).isLessThan(0.03);
+        assertThat(LmFixture.relativeDistance(close, logits)).isLessThan(0.03);
         Map<String, double[]> gradients = LmFixture.gradients(exact);
         LmFixture.gradients(rounded)
-                .forEach((name, gradient) -> assertThat(relativeDistance(gradient, gradients.get(name)))
+                .forEach((name, gradient) -> assertThat(LmFixture.relativeDistance(gradient, gradients.get(name)))
                         .as(name)
                         .isLessThan(0.1));
     }
@@ -236,7 +236,7 @@ class CausalLmTest {
         model.prepareForInference(precision);
 
         double[] close = LmFixture.doubles(LmFixture.infer(model, tokens).head());
-        assertThat(relativeDistance(close, exact)).isLessThan(0.03);
+        assertThat(LmFixture.relativeDistance(close, exact)).isLessThan(0.03);
         assertThatIllegalStateException()
                 .isThrownBy(() -> LmFixture.train(model, tokens, LmFixture.labels(manager, LABELS)))
                 .withMessageContaining("prepared for inference in " + precision);
@@ -262,16 +262,6 @@ class CausalLmTest {
 
         assertThat(LmFixture.doubles(LmFixture.infer(model, tokens).head())).containsExactly(before);
         model.prepareForInference(Precision.BFLOAT16);
-    }
-
-    private static double relativeDistance(double[] x, double[] y) {
-        double difference = 0;
-        double norm = 0;
-        for (int i = 0; i < x.length; i++) {
-            difference += (x[i] - y[i]) * (x[i] - y[i]);
-            norm += y[i] * y[i];
-        }
-        return Math.sqrt(difference / norm);
     }
 
     @Test

@@ -48,12 +48,16 @@ class GroupedQueryAttentionTest {
                     .singletonOrThrow();
 
             double[][][] expected = {
-                ReferenceLm.attention(spec, Arrays.copyOf(x, tokens), LmFixture.values(block), 0.01),
-                ReferenceLm.attention(spec, Arrays.copyOfRange(x, tokens, 2 * tokens), LmFixture.values(block), 0.01)
+                reference(spec, block, Arrays.copyOf(x, tokens)),
+                reference(spec, block, Arrays.copyOfRange(x, tokens, 2 * tokens))
             };
             assertThat(y.getShape()).isEqualTo(new Shape(2, tokens, 10));
             assertThat(LmFixture.doubles(y)).containsExactly(LmFixture.flat(expected), within(1e-5));
         }
+    }
+
+    private static double[][] reference(GroupedQueryAttentionSpec spec, GroupedQueryAttention block, double[][] x) {
+        return ReferenceAttention.of(spec, Integer.MAX_VALUE, 0.01, LmFixture.values(block), x);
     }
 
     @Test

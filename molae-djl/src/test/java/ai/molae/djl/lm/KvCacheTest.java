@@ -154,6 +154,56 @@ class KvCacheTest {
     }
 
     @Test
+    void saysWhatPaddingItCannotTake() {
+        try (KvCache cache = new KvCache(model.spec(), manager, 2, 5)) {
+            assertThatThrownBy(() -> cache.padLeft(1))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("the cache holds batchSize = 2 sequences, got the padding of 1");
+            assertThatThrownBy(() -> cache.padLeft(0, 5))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("padding must be in [0, capacity = 5), got 5 for sequence 1");
+            assertThatThrownBy(() -> cache.padLeft(-1, 0))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("got -1 for sequence 0");
+            decode(model, cache, 0, 2);
+            assertThatThrownBy(() -> cache.padLeft(0, 1))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage("the cache holds 2 positions already; declare padding before, or reset() it");
+            cache.reset();
+            cache.padLeft(0, 1);
+        }
+        KvCache closed = new KvCache(model.spec(), manager, 2, 5);
+        closed.close();
+        assertThatThrownBy(() -> closed.padLeft(0, 1))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("the cache is closed");
+    }
+
+    @Test
+    void holdsMoreThanTheModelsPositionsByThePaddingOnly() {
+        int arrays = manager.getManagedArrays().size();
+        assertThatThrownBy(() -> new KvCache(model.spec(), manager, 19, new int[] {0, 2}))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("capacity must be between 1 and the model's maxPositionEmbeddings = 16 plus the longest"
+                        + " padding = 2, got 19");
+        assertThatThrownBy(() -> new KvCache(model.spec(), manager, 4, new int[] {0, 4}))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("padding must be in [0, capacity = 4), got 4 for sequence 1");
+        assertThat(manager.getManagedArrays()).hasSize(arrays);
+        try (KvCache cache = new KvCache(model.spec(), manager, 18, new int[] {0, 2})) {
+            for (int i = 0; i < 3; i++) {
+                decode(model, cache, 0, 6);
+            }
+            cache.reset();
+            decode(model, cache, 0, 6);
+            decode(model, cache, 0, 6);
+            assertThatThrownBy(() -> decode(model, cache, 0, 6))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("12 positions, 6 more exceed the model's maxPositionEmbeddings = 16");
+        }
+    }
+
+    @Test
     void refusesImpossibleSizesOtherModelsAndUseAfterClose() {
         assertThatThrownBy(() -> new KvCache(model.spec(), manager, 1, 17))
                 .isInstanceOf(IllegalArgumentException.class)

@@ -121,9 +121,13 @@ final class LmFixture {
 
     /** Forward and backward of the model and its loss; returns the predictions. */
     static NDList train(CausalLm model, NDArray tokens, NDArray labels) {
+        return train(model, new NDList(tokens), labels);
+    }
+
+    /** The same with a mask behind the tokens. */
+    static NDList train(CausalLm model, NDList inputs, NDArray labels) {
         try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
-            NDList predictions =
-                    model.forward(new ParameterStore(tokens.getManager(), false), new NDList(tokens), true);
+            NDList predictions = model.forward(new ParameterStore(labels.getManager(), false), inputs, true);
             collector.backward(new CausalLmLoss().evaluate(new NDList(labels), predictions));
             return predictions;
         }
@@ -152,6 +156,17 @@ final class LmFixture {
         double[] doubles = new double[floats.length];
         Arrays.setAll(doubles, i -> floats[i]);
         return doubles;
+    }
+
+    /** {@code ‖x − y‖ / ‖y‖}. */
+    static double relativeDistance(double[] x, double[] y) {
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < x.length; i++) {
+            difference += (x[i] - y[i]) * (x[i] - y[i]);
+            norm += y[i] * y[i];
+        }
+        return Math.sqrt(difference / norm);
     }
 
     static double[] flat(double[][] x) {

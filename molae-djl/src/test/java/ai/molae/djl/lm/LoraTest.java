@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
@@ -29,7 +30,11 @@ import ai.molae.spec.MoeSpec;
 import ai.molae.spec.QkNorm;
 import ai.molae.spec.RouterSpec;
 import ai.molae.spec.SharedExpertSpec;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -38,6 +43,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -362,21 +371,81 @@ class LoraTest {
     // ---- refusals ----
 
     @Test
-    void adaptersAreMergedBeforeSavingAndPreparing(@TempDir Path folder) throws IOException {
+    void adaptersAreMergedBeforeSavingLoadingAndPreparing() {
         CausalLm model = adapted(Form.GROUPED, Form.GROUPED.lora());
-        try (Model saved = Model.newInstance("lm", "PyTorch")) {
-            saved.setBlock(model);
-            assertThatThrownBy(() -> saved.save(folder, "lm"))
-                    .isInstanceOf(IllegalStateException.class)
-                    .hasMessageMatching("cannot save: \\d+ weights of this CausalLm have adapters .*merge.*");
-            assertThatThrownBy(() -> saved.load(folder, "lm")).isInstanceOf(Exception.class);
-            assertThatThrownBy(() -> model.prepareForInference(Precision.BFLOAT16))
-                    .isInstanceOf(IllegalStateException.class)
-                    .hasMessageContaining("cannot prepare for inference")
-                    .hasMessageContaining("merge them into the weights before");
-            model.mergeLora();
-            saved.save(folder, "lm");
+        assertThatThrownBy(() -> model.saveParameters(new DataOutputStream(OutputStream.nullOutputStream())))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageMatching(
+                        "cannot save: \\d+ weights of this CausalLm have adapters .*; merge them .* before.*");
+        assertThatThrownBy(() -> model.loadParameters(manager, new DataInputStream(InputStream.nullInputStream())))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("cannot load");
+        assertThatThrownBy(() -> model.prepareForInference(Precision.BFLOAT16))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("cannot prepare for inference")
+                .hasMessageContaining("merge them into the weights before");
+    }
+
+    @Test
+    void aLoadedModelIsAdaptedMergedAndSavedAgain(@TempDir Path folder) throws IOException, MalformedModelException {
+        CausalLm base = LmFixture.model(Form.SHARED.spec, manager);
+        save(base, folder, "base");
+        NDArray before = LmFixture.infer(base, tokens()).head();
+        NDArray adapted;
+        try (Model model = load(folder, "base")) {
+            CausalLm loaded = (CausalLm) model.getBlock();
+            assertThat(loaded.getParameters().values())
+                    .noneMatch(parameter -> parameter.getArray().hasGradient());
+            loaded.addLora(Form.SHARED.lora());
+            assertThat(LmFixture.infer(loaded, tokens()).head().toFloatArray()).containsExactly(before.toFloatArray());
+            AdapterReference.randomize(loaded, 0.5, 3);
+            adapted = LmFixture.infer(loaded, tokens()).head();
+            loaded.mergeLora();
+            save(loaded, folder, "merged");
         }
+        try (Model model = load(folder, "merged")) {
+            assertClose(LmFixture.infer(model.getBlock(), tokens()).head(), adapted);
+        }
+    }
+
+    private static void save(CausalLm block, Path folder, String name) throws IOException {
+        // Not closed, because the model would close the block with it.
+        Model model = Model.newInstance(name, "PyTorch");
+        model.setBlock(block);
+        model.save(folder, name);
+    }
+
+    private static Model load(Path folder, String name) throws IOException, MalformedModelException {
+        Model model = Model.newInstance(name, "PyTorch");
+        model.setBlock(CausalLm.builder().setSpec(Form.SHARED.spec).build());
+        model.load(folder, name);
+        return model;
+    }
+
+    @Test
+    void anyNumberOfThreadsMayInferAtOnce() throws Exception {
+        CausalLm model = adapted(Form.GROUPED, Form.GROUPED.lora());
+        float[] expected = LmFixture.infer(model, tokens()).head().toFloatArray();
+        int arrays = manager.getManagedArrays().size();
+        Callable<Boolean> infer = () -> {
+            boolean equal = true;
+            for (int i = 0; i < 25; i++) {
+                try (NDManager own = NDManager.newBaseManager()) {
+                    NDArray tokens = LmFixture.tokens(own, LmFixture.TOKENS);
+                    equal &= Arrays.equals(LmFixture.infer(model, tokens).head().toFloatArray(), expected);
+                }
+            }
+            return equal;
+        };
+        ExecutorService threads = Executors.newFixedThreadPool(4);
+        try {
+            for (Future<Boolean> equal : threads.invokeAll(List.of(infer, infer, infer, infer))) {
+                assertThat(equal.get()).isTrue();
+            }
+        } finally {
+            threads.shutdownNow();
+        }
+        assertThat(manager.getManagedArrays()).hasSize(arrays);
     }
 
     @Test

@@ -7,7 +7,6 @@ import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.ParameterShape;
-import ai.molae.spec.QkNorm;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -24,11 +23,25 @@ final class ReferenceLm {
         this.parameters = parameters;
     }
 
-    /** Logits {@code [B][S][V]} and the sum of the auxiliary losses. */
+    /** Logits {@code [B][S][V]}, the sum of the auxiliary losses and what they come from. */
     @SuppressWarnings("ArrayRecordComponent") // a bundle of results, never compared
-    record Forward(double[][][] logits, double aux) {}
+    record Forward(double[][][] logits, double aux, ReferenceBalance balance) {}
 
+    /** Tokens without padding. */
     Forward forward(int[][] tokens) {
+        return forward(tokens, all(tokens));
+    }
+
+    private static boolean[][] all(int[][] tokens) {
+        boolean[][] mask = new boolean[tokens.length][tokens[0].length];
+        for (boolean[] row : mask) {
+            Arrays.fill(row, true);
+        }
+        return mask;
+    }
+
+    /** Tokens of which those without mask are padding. */
+    Forward forward(int[][] tokens, boolean[][] mask) {
         int n = spec.hiddenSize();
         double[] embedding = parameters.get("embed_tokens");
         double[][][] h = new double[tokens.length][tokens[0].length][];
@@ -37,18 +50,22 @@ final class ReferenceLm {
                 h[b][s] = Arrays.copyOfRange(embedding, tokens[b][s] * n, (tokens[b][s] + 1) * n);
             }
         }
-        double aux = 0;
+        ReferenceBalance balance = new ReferenceBalance(mask);
         for (int i = 0; i < spec.numLayers(); i++) {
             String layer = String.format("%02dlayers_", i + 1);
             double[] norm1 = parameters.get(layer + "01input_layernorm_weight");
             double[] norm2 = parameters.get(layer + "03post_attention_layernorm_weight");
-            for (double[][] sequence : h) {
-                double[][] y = attention(
-                        (GroupedQueryAttentionSpec) spec.attention(),
-                        rmsNorm(sequence, norm1, spec.rmsNormEps()),
+            for (int b = 0; b < h.length; b++) {
+                double[][] y = ReferenceAttention.of(
+                        spec.attention(),
+                        spec.attention() instanceof GroupedQueryAttentionSpec grouped
+                                ? grouped.window(i)
+                                : Integer.MAX_VALUE,
+                        spec.rmsNormEps(),
                         under(layer + "02self_attn_"),
-                        spec.rmsNormEps());
-                add(sequence, y);
+                        rmsNorm(h[b], norm1, spec.rmsNormEps()),
+                        mask[b]);
+                add(h[b], y);
             }
             double[][] all = Arrays.stream(h).flatMap(Arrays::stream).toArray(double[][]::new);
             double[][] x = rmsNorm(all, norm2, spec.rmsNormEps());
@@ -61,7 +78,7 @@ final class ReferenceLm {
                 }
                 ReferenceMoe.Forward result = new ReferenceMoe(moe, own).forward(x);
                 add(all, result.y());
-                aux += result.auxLoss();
+                balance.add(moe, result.routing(), linear(x, own.get("router"), moe.numExperts()));
             } else {
                 add(all, feedForward((DenseSpec) feedForward, x, mlp));
             }
@@ -72,12 +89,17 @@ final class ReferenceLm {
         for (int b = 0; b < h.length; b++) {
             logits[b] = linear(rmsNorm(h[b], last, spec.rmsNormEps()), head, spec.vocabSize());
         }
-        return new Forward(logits, aux);
+        return new Forward(logits, balance.loss(), balance);
     }
 
     /** Mean cross-entropy of the labels that are not -100, plus aux. */
     double loss(int[][] tokens, int[][] labels) {
-        Forward forward = forward(tokens);
+        return loss(tokens, all(tokens), labels);
+    }
+
+    /** The same with padding. */
+    double loss(int[][] tokens, boolean[][] mask, int[][] labels) {
+        Forward forward = forward(tokens, mask);
         double sum = 0;
         int count = 0;
         for (int b = 0; b < labels.length; b++) {
@@ -101,71 +123,6 @@ final class ReferenceLm {
         return found;
     }
 
-    /** x {@code [S][n]}. */
-    static double[][] attention(GroupedQueryAttentionSpec spec, double[][] x, Map<String, double[]> p, double eps) {
-        int heads = spec.numAttentionHeads();
-        int d = spec.headDim();
-        double[][] q = heads(spec, x, p.get("q_proj"), p.get("q_proj_bias"), p.get("q_norm"), eps, true);
-        double[][] k = heads(spec, x, p.get("k_proj"), p.get("k_proj_bias"), p.get("k_norm"), eps, true);
-        double[][] v = heads(spec, x, p.get("v_proj"), p.get("v_proj_bias"), null, eps, false);
-        double[][] y = new double[x.length][heads * d];
-        for (int h = 0; h < heads; h++) {
-            int g = h / (heads / spec.numKeyValueHeads());
-            for (int s = 0; s < x.length; s++) {
-                double[] scores = new double[s + 1];
-                for (int t = 0; t <= s; t++) {
-                    for (int i = 0; i < d; i++) {
-                        scores[t] += q[s][h * d + i] * k[t][g * d + i] / Math.sqrt(d);
-                    }
-                }
-                double norm = logSumExp(scores);
-                for (int t = 0; t <= s; t++) {
-                    for (int i = 0; i < d; i++) {
-                        y[s][h * d + i] += Math.exp(scores[t] - norm) * v[t][g * d + i];
-                    }
-                }
-            }
-        }
-        return linear(y, p.get("o_proj"), x[0].length);
-    }
-
-    private static double[][] heads(
-            GroupedQueryAttentionSpec spec,
-            double[][] x,
-            double[] w,
-            double[] bias,
-            double[] norm,
-            double eps,
-            boolean rope) {
-        int d = spec.headDim();
-        int out = w.length / x[0].length;
-        double[][] y = linear(x, w, out);
-        for (int s = 0; s < y.length; s++) {
-            for (int i = 0; bias != null && i < out; i++) {
-                y[s][i] += bias[i];
-            }
-            if (norm != null && spec.qkNorm() == QkNorm.FULL) {
-                y[s] = rmsNorm(y[s], norm, eps);
-            }
-            for (int h = 0; h < out / d; h++) {
-                double[] head = Arrays.copyOfRange(y[s], h * d, (h + 1) * d);
-                if (norm != null && spec.qkNorm() == QkNorm.PER_HEAD) {
-                    head = rmsNorm(head, norm, eps);
-                }
-                for (int i = 0; rope && i < d / 2; i++) {
-                    // The complex number (head[i], head[i + d/2]) times e^(i angle).
-                    double angle = s * Math.pow(spec.rope().theta(), -2.0 * i / d);
-                    double re = head[i];
-                    double im = head[i + d / 2];
-                    head[i] = re * Math.cos(angle) - im * Math.sin(angle);
-                    head[i + d / 2] = re * Math.sin(angle) + im * Math.cos(angle);
-                }
-                System.arraycopy(head, 0, y[s], h * d, d);
-            }
-        }
-        return y;
-    }
-
     static double[][] feedForward(DenseSpec spec, double[][] x, Map<String, double[]> p) {
         int m = spec.intermediateSize();
         double[][] wide = linear(x, p.get(spec.gated() ? "gate_up" : "up"), spec.gated() ? 2 * m : m);
@@ -182,16 +139,19 @@ final class ReferenceLm {
         return Arrays.stream(x).map(row -> rmsNorm(row, weight, eps)).toArray(double[][]::new);
     }
 
-    private static double[] rmsNorm(double[] x, double[] weight, double eps) {
-        double mean = Arrays.stream(x).map(v -> v * v).sum() / x.length;
+    static double[] rmsNorm(double[] x, double[] weight, double eps) {
+        double squares = 0;
+        for (double v : x) {
+            squares += v * v;
+        }
         double[] y = new double[x.length];
         for (int i = 0; i < x.length; i++) {
-            y[i] = x[i] / Math.sqrt(mean + eps) * weight[i];
+            y[i] = x[i] / Math.sqrt(squares / x.length + eps) * weight[i];
         }
         return y;
     }
 
-    private static double[][] linear(double[][] x, double[] w, int out) {
+    static double[][] linear(double[][] x, double[] w, int out) {
         double[][] y = new double[x.length][out];
         for (int t = 0; t < x.length; t++) {
             for (int o = 0; o < out; o++) {
@@ -203,9 +163,13 @@ final class ReferenceLm {
         return y;
     }
 
-    private static double logSumExp(double[] x) {
+    static double logSumExp(double[] x) {
         double max = Arrays.stream(x).max().orElseThrow();
-        return max + Math.log(Arrays.stream(x).map(v -> Math.exp(v - max)).sum());
+        double sum = 0;
+        for (double v : x) {
+            sum += Math.exp(v - max);
+        }
+        return max + Math.log(sum);
     }
 
     private static void add(double[][] x, double[][] y) {

@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
@@ -184,6 +185,18 @@ class MoeBlockAdaptersTest {
         Map<String, double[]> actual = train(layer, half, GradientTape::new);
         assertThat(actual.get("y")).containsExactly(expected, within(0.02 * largest));
         assertThat(actual.get("down_lora_b")).isNotEqualTo(new double[actual.get("down_lora_b").length]);
+    }
+
+    @Test
+    void anOpenScopeDoesNotCloseWhatLasts() {
+        LayerCase layer = layer(Form.STANDARD.spec, 7);
+        MoeBlock block = layer.block(modelManager, MoeBlock.builder());
+        Map<String, double[]> first = train(layer, block, GradientTape::new);
+        try (NDScope scope = new NDScope()) {
+            Freezing.train(block, parameter -> false);
+            block.addAdapters(List.of("down"), RANK, RANK * SCALE);
+        }
+        assertThat(train(layer, block, GradientTape::new).get("y")).containsExactly(first.get("y"), within(1e-5));
     }
 
     @Test

@@ -1,0 +1,101 @@
+  # The router of a Mixture-of-Experts layer. Letters as in experts.py.
+
+  # Sorting is stable, so that ties go to the lower index; top-k breaks them arbitrarily.
+  def choose(self, scores: Tensor, k: int) -> Tensor:
+    _, order = torch.sort(scores, stable=True, dim=-1, descending=True)
+    return order[:, 0:k]
+
+  # x [T, n], w [N, n], bias [N] or [0], mask [T] with 0 for padding or [0]; ints and floats are unpacked first
+  # statistics 0: none, 1: aux loss and load, 2: the aux loss without balance, because a model will pool it, load and probabilities
+  # sequence: tokens of a sequence, if each is to be balanced by itself, or 0
+  # -> ids [T, K] (N where dropped), weights [T, K], aux loss [], load: tokens per expert [N] before capacity and without padding, the
+  # router's probabilities summed over the tokens [N]
+  def route(self, x: Tensor, w: Tensor, bias: Tensor, mask: Tensor, ints: Tensor, floats: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    score, norm, K, n_group, topk_group, group_score, capacity, statistics, sequence = annotate(List[int], ints.tolist())
+    scaling, aux_coef, z_coef = annotate(List[float], floats.tolist())
+    T = x.size(0)
+    N = w.size(0)
+    logits = torch.matmul(x.to(6), w.t())
+    if score == 0:
+      scores = torch.softmax(logits, -1)
+    elif score == 1:
+      scores = logits
+    else:
+      scores = torch.sigmoid(logits)
+
+    choice = scores.detach()
+    if bias.numel() > 0:
+      choice = choice + bias
+    if n_group > 1:
+      members = choice.reshape([T, n_group, N // n_group])
+      if group_score == 0:
+        group_scores = members.amax(-1)
+      else:
+        group_scores = torch.topk(members, 2)[0].sum(-1)
+      allowed = torch.zeros_like(group_scores).scatter(1, self.choose(group_scores, topk_group), 1.0)
+      choice = members.masked_fill(allowed.unsqueeze(-1) == 0.0, float("-inf")).reshape([T, N])
+    ids = self.choose(choice, K)
+
+    weights = torch.gather(scores, 1, ids)
+    if score == 1:
+      weights = torch.softmax(weights, -1)
+    elif norm == 1:
+      weights = weights / (weights.sum(-1, True) + 1e-20)
+    if scaling != 1.0:
+      weights = weights * scaling
+    if statistics == 0 and capacity >= T:
+      return (ids, weights, torch.zeros([0]), torch.zeros([0]), torch.zeros([0]))
+
+    flat = ids.reshape(-1)
+    load = torch.zeros([N], dtype=4, layout=None, device=x.device)
+    # Zero without tokens, but on autograd's graph.
+    aux = logits.sum()
+    sums = logits.sum(0)
+    if statistics > 0 and T > 0:
+      if score == 0:
+        probabilities = scores
+      elif score == 1:
+        probabilities = torch.softmax(logits, -1)
+      else:
+        probabilities = scores / (scores.sum(-1, True) + 1e-20)
+      real = torch.ones([T], dtype=6, layout=None, device=x.device)
+      if mask.numel() > 0:
+        real = (mask.reshape([T]) != 0).to(6)
+        probabilities = probabilities * real.unsqueeze(1)
+      S = T
+      if sequence > 0:
+        S = sequence
+      B = T // S
+      slots = flat + torch.arange(B, dtype=4, layout=None, device=x.device).repeat_interleave(S * K) * N
+      loads = torch.bincount(slots, real.repeat_interleave(K), B * N).reshape([B, N]).to(6)
+      rows = torch.clamp_min(real.reshape([B, S]).sum(1, True), 1.0)
+      sums = probabilities.sum(0)
+      load = torch.round(loads.sum(0)).to(4)
+      z = (torch.logsumexp(logits, [-1]).square() * real).sum() / torch.clamp_min(real.sum(), 1.0)
+      aux = z * z_coef
+      if statistics == 1:
+        balance = (loads / rows * (probabilities.reshape([B, S, N]).sum(1) / rows)).sum(1).mean() * N
+        aux = balance * aux_coef + aux
+
+    if capacity < T:
+      counts = torch.bincount(flat, None, N)
+      by_expert, order = torch.sort(flat, stable=True, dim=0, descending=False)
+      first = torch.cumsum(counts, 0) - counts
+      rank = torch.arange(T * K, dtype=4, layout=None, device=x.device) - first.index_select(0, by_expert)
+      late = order.index_select(0, torch.nonzero(rank >= capacity).squeeze(1))
+      flat = flat.index_fill(0, late, N)
+      weights = weights.reshape(-1).index_fill(0, late, 0.0).reshape([T, K])
+    return (flat.reshape([T, K]), weights, aux, load, sums)
+
+  # The load-balancing loss of layers pooled: statistics of L layers, first the probabilities [N] of each, then the loads [N] of each; rows
+  # [] is the number of tokens, coef the loss's factor.
+  def pooled_balance(self, statistics: List[Tensor], rows: Tensor, floats: Tensor) -> Tensor:
+    coef, = annotate(List[float], floats.tolist())
+    L = len(statistics) // 2
+    probabilities = statistics[0]
+    loads = statistics[L].to(6)
+    for i in range(1, L):
+      probabilities = probabilities + statistics[i]
+      loads = loads + statistics[L + i].to(6)
+    all_rows = torch.clamp_min(rows.to(6), 1.0) * L
+    return (loads / all_rows * (probabilities / all_rows)).sum() * (probabilities.size(0) * coef)
