@@ -191,20 +191,19 @@ class EvalCommandTest {
         assertThat(prediction("--limit", "1000").get("tokens").getAsInt()).isEqualTo(37);
     }
 
-    /** The tokenizer's own tokens; a text begins after the end-of-text token, because this tokenizer has none that begins one. */
-    @Test
-    void scoresTheTokensOfTheCheckpointsOwnTokenizer() throws IOException {
-        Path source =
-                Path.of("..", "molae-djl", "src", "test", "resources", "ai", "molae", "djl", "data", "byte-level");
-        Path model = TinyCheckpoint.write(folder.resolve("model"), TinyCheckpoint.spec(280));
+    /** A text begins after what its tokenizer puts before it, or else after an end-of-text token. */
+    @ParameterizedTest
+    @CsvSource({"byte-level, 275", "byte-fallback, 1"})
+    void scoresTheTokensOfTheCheckpointsOwnTokenizer(String name, int first) throws IOException {
+        Path source = Path.of("..", "molae-djl", "src", "test", "resources", "ai", "molae", "djl", "data", name);
+        Path model = TinyCheckpoint.write(folder.resolve("model"), TinyCheckpoint.spec(320));
         for (String file : List.of("tokenizer.json", "tokenizer_config.json")) {
             Files.copy(source.resolve(file), model.resolve(file));
         }
         String words = "hello world, the world \u65e5";
         Files.writeString(text, words);
-        List<Integer> stream = new ArrayList<>();
+        List<Integer> stream = new ArrayList<>(List.of(first));
         try (HfTokenizer tokenizer = HfTokenizer.load(model)) {
-            stream.add(tokenizer.endOfText());
             Arrays.stream(tokenizer.encode(words)).forEach(stream::add);
         }
 
@@ -213,12 +212,21 @@ class EvalCommandTest {
 
         assertThat(run.exitCode()).as(run.err()).isZero();
         JsonObject found = JsonParser.parseString(run.out()).getAsJsonObject().getAsJsonObject("prediction");
-        double loss = Arrays.stream(nats(stream, 64, 280)).sum() / (stream.size() - 1);
-        assertThat(found.get("tokens").getAsInt()).isEqualTo(stream.size() - 1);
+        int scored = stream.size() - 1;
+        double loss = Arrays.stream(nats(stream, 64, 320)).sum() / scored;
+        assertThat(found.get("tokens").getAsInt()).isEqualTo(scored);
         assertThat(found.get("bytes").getAsInt()).isEqualTo(26);
         assertThat(loss(found)).isCloseTo(loss, within(1e-5));
-        assertThat(found.get("bits_per_byte").getAsDouble())
-                .isCloseTo(loss * (stream.size() - 1) / 26 / Math.log(2), within(1e-5));
+        assertThat(found.get("bits_per_byte").getAsDouble()).isCloseTo(loss * scored / 26 / Math.log(2), within(1e-5));
+    }
+
+    @Test
+    void theLimitAlsoCutsLongDocuments() throws IOException {
+        Files.writeString(text, TEXT.repeat(1000));
+
+        assertThat(prediction("--limit", "370").get("bytes").getAsInt()).isEqualTo(370);
+        assertThat(prediction("--limit", "5001", "--batch", "64").get("bytes").getAsInt())
+                .isBetween(4999, 5001);
     }
 
     @Test

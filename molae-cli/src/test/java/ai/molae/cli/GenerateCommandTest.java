@@ -409,7 +409,7 @@ class GenerateCommandTest {
                 "90000");
 
         assertThat(run.exitCode()).isNotZero();
-        assertThat(run.output()).contains("molae: the generation was interrupted");
+        assertThat(run.output()).contains("\nmolae: the generation was interrupted");
     }
 
     @Test

@@ -13,6 +13,10 @@ import java.util.List;
  */
 final class TokenStream {
 
+    private static final int FIRST_PIECE = 4096;
+    /** More than the bytes of one. */
+    private static final int MOST_TOKENS_OF_A_CHARACTER = 8;
+
     private int[] tokens = new int[1024];
     private int size;
     private final BitSet scored = new BitSet();
@@ -47,12 +51,8 @@ final class TokenStream {
 
     private void add(String document, ModelTokenizer tokenizer, long left) {
         int unscored = tokenizer.beforeText().isPresent() ? 0 : 1;
-        String text = document;
+        String text = beginning(document, tokenizer, Math.max(left, left + unscored));
         int[] ids = tokenizer.encode(text);
-        if (ids.length - unscored > left) {
-            text = cut(document, tokenizer, left + unscored);
-            ids = tokenizer.encode(text);
-        }
         if (ids.length <= unscored) {
             return;
         }
@@ -60,6 +60,23 @@ final class TokenStream {
         scored.set(size + unscored, size + ids.length);
         append(ids);
         bytes += utf8(text) - (unscored == 0 ? 0 : utf8(tokenizer.decode(Arrays.copyOf(ids, unscored))));
+    }
+
+    /** As much of a document as has so many tokens. Long documents are tried in growing pieces: most of one may be beyond the limit. */
+    private static String beginning(String document, ModelTokenizer tokenizer, long most) {
+        if (most / MOST_TOKENS_OF_A_CHARACTER >= document.length()) {
+            return document;
+        }
+        for (long size = FIRST_PIECE; ; size *= 2) {
+            int end = (int) Math.min(size, document.length());
+            String piece = document.substring(0, whole(document, end));
+            if (tokenizer.encode(piece).length > most) {
+                return cut(piece, tokenizer, most);
+            }
+            if (end == document.length()) {
+                return document;
+            }
+        }
     }
 
     /** The longest beginning that has so many tokens. It is text that is cut, not tokens, whose bytes nobody could tell. */

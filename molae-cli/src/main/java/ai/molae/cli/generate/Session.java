@@ -11,6 +11,7 @@ import ai.molae.djl.generate.Sampling;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 
 /** A loaded model that writes. */
@@ -63,10 +64,15 @@ final class Session {
     /** Continues one prompt and tells the text piece by piece. */
     Generation stream(int[] prompt, Consumer<String> out, Interruption interruption) {
         StreamingDecoder decoder = tokenizer.stream();
-        Generation generation = complete(List.of(prompt), token -> out.accept(decoder.add(token)), interruption)
-                .get(0);
-        out.accept(decoder.end());
-        return generation;
+        try {
+            Generation generation = complete(List.of(prompt), token -> out.accept(decoder.add(token)), interruption)
+                    .get(0);
+            out.accept(decoder.end());
+            return generation;
+        } catch (CancellationException e) {
+            out.accept("\n"); // what is said of it begins a line
+            throw e;
+        }
     }
 
     /** Continues prompts; the listener hears of each token of any of them. */
