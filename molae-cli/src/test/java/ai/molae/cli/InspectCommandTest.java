@@ -160,10 +160,10 @@ class InspectCommandTest {
             JsonObject layer = element.getAsJsonObject();
             assertThat(layer.get("layer").getAsInt()).isBetween(1, 2);
             assertThat(layer.get("experts").getAsInt()).isEqualTo(4);
-            assertThat(layer.get("its_share").getAsDouble()).isBetween(0.25, 0.5);
-            assertThat(layer.get("share_of_that").getAsDouble()).isBetween(0.0, 0.25);
+            assertThat(layer.get("most_share").getAsDouble()).isBetween(0.25, 0.5);
+            assertThat(layer.get("least_share").getAsDouble()).isBetween(0.0, 0.25);
             assertThat(layer.get("max_mean").getAsDouble())
-                    .isCloseTo(4 * layer.get("its_share").getAsDouble(), within(1e-12));
+                    .isCloseTo(4 * layer.get("most_share").getAsDouble(), within(1e-12));
             assertThat(layer.get("entropy").getAsDouble()).isBetween(0.5, 1.0);
         }
         assertThat(json.getAsJsonArray("notes").toString()).contains("270 tokens");

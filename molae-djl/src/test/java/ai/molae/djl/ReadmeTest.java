@@ -29,6 +29,7 @@ class ReadmeTest {
             import ai.molae.cost.*;
             import ai.molae.djl.data.*;
             import ai.molae.djl.generate.*;
+            import ai.molae.djl.hf.*;
             import ai.molae.djl.lm.*;
             import ai.molae.djl.moe.*;
             import ai.molae.djl.torch.*;
@@ -51,7 +52,7 @@ class ReadmeTest {
                     folder.resolve(name + ".java"),
                     IMPORTS + "class " + name + " { void run() throws Exception {\n" + blocks.group(1) + "} }\n"));
         }
-        assertThat(files).hasSize(4);
+        assertThat(files).hasSize(5);
 
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         StringWriter messages = new StringWriter();
