@@ -17,7 +17,7 @@ import ai.djl.nn.Parameter;
 public interface WeightSource {
 
     /** How much is read at once where that is free to choose. */
-    long CHUNK_BYTES = 32L << 20;
+    long CHUNK_BYTES = 8L << 20;
 
     /**
      * Reads consecutive rows of a parameter: elements along its first axis.
