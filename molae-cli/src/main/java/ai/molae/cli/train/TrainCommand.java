@@ -5,9 +5,6 @@ import ai.djl.nn.Parameter;
 import ai.molae.cli.model.Checkpoints;
 import ai.molae.cli.model.ModelTokenizer;
 import ai.molae.cli.model.Texts;
-import ai.molae.cli.model.TokenizerChoice;
-import ai.molae.cli.options.Ranges;
-import ai.molae.cli.options.TrainingPrecision;
 import ai.molae.cli.table.Cell;
 import ai.molae.cli.table.Table;
 import ai.molae.cli.table.TableFormat;
@@ -20,9 +17,7 @@ import ai.molae.djl.data.TextCorpus;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointSaver;
 import ai.molae.djl.lm.CausalLm;
-import ai.molae.djl.torch.Precision;
 import ai.molae.djl.train.FineTuning;
-import ai.molae.djl.train.LearningRateSchedule;
 import ai.molae.djl.train.LmTrainer;
 import ai.molae.djl.train.LmTrainingListener.Evaluation;
 import ai.molae.djl.train.TrainingConfig;
@@ -32,7 +27,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -55,9 +49,6 @@ import picocli.CommandLine.Spec;
         })
 public final class TrainCommand implements Callable<Integer> {
 
-    private static final int DEFAULT_SEQUENCE = 256;
-    private static final int EVALUATIONS = 8;
-    private static final int EVALUATION_TOKENS = 16_384;
     /** Saving a large model takes its time. */
     private static final long GRACE_SECONDS = 1800;
 
@@ -94,80 +85,6 @@ public final class TrainCommand implements Callable<Integer> {
     /** Made by picocli. */
     public TrainCommand() {}
 
-    /** How it is trained. */
-    static final class HowOptions {
-        @Option(
-                names = "--steps",
-                paramLabel = "N",
-                defaultValue = "100",
-                description = "Optimizer steps (default: ${DEFAULT-VALUE}).")
-        private int steps;
-
-        @Option(
-                names = "--batch",
-                paramLabel = "B",
-                defaultValue = "4",
-                description = "Windows of a step (default: ${DEFAULT-VALUE}).")
-        private int batch;
-
-        @Option(
-                names = "--sequence",
-                paramLabel = "S",
-                description = "Tokens of a window (default: " + DEFAULT_SEQUENCE + ", or the model's longest).")
-        private @Nullable Integer sequence;
-
-        @Option(
-                names = "--lr",
-                paramLabel = "LR",
-                description =
-                        "Peak learning rate (default: 2e-5 for full and experts, 1e-4 for router, 2e-4 for lora).")
-        private @Nullable Double learningRate;
-
-        @Option(
-                names = "--warmup",
-                paramLabel = "N",
-                description =
-                        "Steps until the peak; then half a cosine down to a tenth (default: a tenth of the steps, at most 20).")
-        private @Nullable Integer warmup;
-
-        @Option(
-                names = "--precision",
-                converter = TrainingPrecision.class,
-                completionCandidates = TrainingPrecision.class,
-                defaultValue = "FLOAT32",
-                description = "Arithmetic of the products: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-        private Precision precision = Precision.FLOAT32;
-
-        @Option(
-                names = "--seed",
-                defaultValue = "1",
-                description = "Of the order of the data, and of adapters (default: ${DEFAULT-VALUE}).")
-        private int seed;
-
-        @Option(
-                names = "--validation-share",
-                paramLabel = "P",
-                defaultValue = "0.05",
-                description = "Part of the text that is not trained on, to measure with (default: ${DEFAULT-VALUE}).")
-        private double validationShare;
-
-        @Option(
-                names = "--dtype",
-                paramLabel = "TYPE",
-                description = "Element type to save: ${COMPLETION-CANDIDATES} (default: the checkpoint's).")
-        private @Nullable SavedType dtype;
-
-        @Option(
-                names = "--tokenizer",
-                defaultValue = "file",
-                description =
-                        "file for the checkpoint's tokenizer.json, bytes for a token each byte (default: ${DEFAULT-VALUE}).")
-        private TokenizerChoice tokenizer = TokenizerChoice.FILE;
-
-        @Option(names = "--quiet", description = "No progress.")
-        private boolean quiet;
-    }
-
     @Override
     public Integer call() throws IOException {
         FineTuning fineTuning = tuning.fineTuning();
@@ -179,11 +96,8 @@ public final class TrainCommand implements Callable<Integer> {
     private int tune(FineTuning fineTuning, Interruption interruption) throws IOException {
         PrintWriter err = spec.commandLine().getErr();
         try (Checkpoint checkpoint = Checkpoints.open(from)) {
-            int longest = checkpoint.spec().maxPositionEmbeddings();
-            int sequence = how.sequence == null
-                    ? Math.min(DEFAULT_SEQUENCE, longest)
-                    : Ranges.between("--sequence", how.sequence, 1, longest);
-            TrainingConfig config = config(sequence);
+            int sequence = how.sequence(checkpoint.spec().maxPositionEmbeddings());
+            TrainingConfig config = how.config(sequence, tuning.mode());
             TextCorpus.Split split = split(checkpoint, sequence);
             try (DraftFolder draft = new DraftFolder("checkpoint", out);
                     NDManager manager = NDManager.newBaseManager("PyTorch")) {
@@ -205,24 +119,6 @@ public final class TrainCommand implements Callable<Integer> {
                 return interruption.happened() ? Interruption.EXIT_CODE : 0;
             }
         }
-    }
-
-    private TrainingConfig config(int sequence) {
-        Ranges.positive("--steps", how.steps);
-        Ranges.positive("--batch", how.batch);
-        double peak =
-                how.learningRate == null ? tuning.mode().learningRate : Ranges.finitePositive("--lr", how.learningRate);
-        int warmup = how.warmup == null
-                ? Math.min(20, how.steps / 10)
-                : Ranges.between("--warmup", how.warmup, 0, how.steps);
-        return TrainingConfig.builder()
-                .setSteps(how.steps)
-                .setBatchSize(how.batch)
-                .optSchedule(LearningRateSchedule.warmupCosine(peak, peak / 10, warmup, how.steps))
-                .optWeightDecay(0) // it would pull what was learned before towards zero
-                .optEvaluation(Math.max(1, how.steps / EVALUATIONS), (int)
-                        Math.max(1, EVALUATION_TOKENS / ((long) how.batch * sequence)))
-                .build();
     }
 
     private TextCorpus.Split split(Checkpoint checkpoint, int sequence) throws IOException {
