@@ -3,12 +3,6 @@ package ai.molae.djl.moe;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
-import ai.molae.djl.torch.TorchArguments;
 import ai.molae.route.BalanceLoss;
 import ai.molae.route.Routing;
 import ai.molae.route.TopKRouter;
@@ -19,16 +13,13 @@ import ai.molae.spec.RouterSpec;
 import ai.molae.spec.ScoreFunction;
 import ai.molae.testing.NearTies;
 import java.util.Arrays;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * The block's router in float32 against core's in double, on logits of all sizes. The router's matrix is the identity, so that the logits
- * are exactly what the tokens are.
+ * The block's router in float32 against core's in double, on logits of all sizes.
  */
 class RouterAgreementTest {
 
@@ -100,41 +91,6 @@ class RouterAgreementTest {
                 .build();
     }
 
-    /** What the block's router returns. */
-    @SuppressWarnings("ArrayRecordComponent") // never compared
-    private record Routed(long[] ids, float[] weights, float aux, long[] load) {
-
-        double[] denseWeights(MoeSpec spec) {
-            double[] dense = new double[ids.length / spec.topK() * spec.numExperts()];
-            for (int slot = 0; slot < ids.length; slot++) {
-                dense[slot / spec.topK() * spec.numExperts() + (int) ids[slot]] = weights[slot];
-            }
-            return dense;
-        }
-
-        static Routed of(MoeSpec spec, double[][] logitsTN, double[] bias) {
-            try (NDManager manager = NDManager.newBaseManager()) {
-                int n = spec.numExperts();
-                Map<String, NDArray> parameters = new HashMap<>();
-                parameters.put("router", manager.eye(n, n, 0, DataType.FLOAT32));
-                if (bias.length > 0) {
-                    parameters.put("e_score_correction_bias", manager.create(LayerCase.floats(bias)));
-                }
-                NDArray x = manager.create(LayerCase.floats(LayerCase.flat(logitsTN)), new Shape(logitsTN.length, n));
-                NDList routing = MoeOps.route(
-                        spec,
-                        new MoeOps.Tokens(x, TorchArguments.absent(), logitsTN.length == TOKENS ? SEQUENCE : 1),
-                        parameters,
-                        MoeOps.Statistics.AUX);
-                return new Routed(
-                        routing.get(0).toLongArray(),
-                        routing.get(1).toFloatArray(),
-                        routing.get(2).getFloat(),
-                        routing.get(3).toLongArray());
-            }
-        }
-    }
-
     /**
      * Logits that are float32 numbers, and a bias from 0.1 to 12 in size or none.
      *
@@ -179,7 +135,7 @@ class RouterAgreementTest {
             Drawn drawn = Drawn.of(kind, spec, random);
             String what = kind + " " + number + ", " + spec;
             Routing expected = new TopKRouter(spec).route(drawn.logitsTN(), drawn.bias());
-            Routed actual = Routed.of(spec, drawn.logitsTN(), drawn.bias());
+            BlockRouting actual = BlockRouting.of(spec, drawn.logitsTN(), drawn.bias(), SEQUENCE);
             assertThat(actual.denseWeights(spec)).as(what).containsExactly(denseWeights(spec, expected), within(5e-6));
             if (drawn.exact()) {
                 exact++;
@@ -214,10 +170,11 @@ class RouterAgreementTest {
                             .optScoreFunction(ScoreFunction.SOFTMAX_OVER_CHOSEN)
                             .build())
                     .build();
-            assertThat(Routed.of(overChosen, drawn.logitsTN(), drawn.bias()).denseWeights(overChosen))
+            assertThat(BlockRouting.of(overChosen, drawn.logitsTN(), drawn.bias(), SEQUENCE)
+                            .denseWeights(overChosen))
                     .as("%s", normalised)
                     .containsExactly(
-                            Routed.of(normalised, drawn.logitsTN(), drawn.bias())
+                            BlockRouting.of(normalised, drawn.logitsTN(), drawn.bias(), SEQUENCE)
                                     .denseWeights(normalised),
                             within(5e-6));
         }
@@ -249,7 +206,7 @@ class RouterAgreementTest {
         for (double[] logitsN : logitsTN) {
             double[][] row = {toFloats(logitsN)};
             Routing expected = new TopKRouter(spec).route(row, bias);
-            Routed actual = Routed.of(spec, row, bias);
+            BlockRouting actual = BlockRouting.of(spec, row, bias, 1);
             assertThat(actual.ids())
                     .as(Arrays.toString(logitsN))
                     .containsExactly(
