@@ -4,7 +4,8 @@ import java.util.List;
 
 /**
  * Weights in 8-bit floats (F8_E4M3) with one float32 factor per block of a matrix, as DeepSeek-V3 is published ({@code quantization_config}
- * with {@code quant_method} fp8). A weight is its 8-bit value times the factor of its block. Tensors of other types are not quantised and have no factors.
+ * with {@code quant_method} fp8). A weight is its 8-bit value times the factor of its block. Tensors of other types
+ * are not quantised and have no factors.
  *
  * @param rows rows of a block
  * @param columns columns of a block

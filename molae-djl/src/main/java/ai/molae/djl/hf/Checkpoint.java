@@ -165,7 +165,7 @@ public final class Checkpoint implements AutoCloseable {
      * @param manager will own the weights; its device is the model's
      * @param precision how to store the weights
      * @return a model that infers only
-     * @throws IllegalArgumentException if a weight does not fit the precision
+     * @throws IllegalArgumentException if a weight does not fit the precision; the manager then owns what was loaded so far
      * @throws UncheckedIOException if reading fails; the manager then owns what was loaded so far
      */
     public CausalLm loadForInference(NDManager manager, Precision precision) {

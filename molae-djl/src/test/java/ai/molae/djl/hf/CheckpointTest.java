@@ -15,10 +15,13 @@ import ai.molae.djl.torch.Precision;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -219,5 +222,23 @@ class CheckpointTest {
         assertThatIllegalStateException()
                 .isThrownBy(() -> Loading.logits(model))
                 .withMessageContaining("freed");
+    }
+
+    @Test
+    void aFileThatShrinksWhileItIsLoadedIsNamedAndNothingStays() throws IOException {
+        Path written = EditedCheckpoint.golden("olmoe-a").write(folder);
+        Path file = written.resolve("model.safetensors");
+        try (Checkpoint checkpoint = Checkpoint.open(written);
+                NDManager owner = manager.newSubManager()) {
+            try (SeekableByteChannel channel = Files.newByteChannel(file, StandardOpenOption.WRITE)) {
+                channel.truncate(Files.size(file) / 2);
+            }
+            assertThatThrownBy(() -> checkpoint.load(owner, Precision.FLOAT32))
+                    .isInstanceOf(UncheckedIOException.class)
+                    .hasMessageContaining(file.toString());
+            assertThatThrownBy(() -> checkpoint.loadForInference(owner, Precision.BFLOAT16))
+                    .isInstanceOf(UncheckedIOException.class);
+        }
+        assertThat(manager.getManagedArrays()).isEmpty();
     }
 }

@@ -37,6 +37,7 @@ class GoldenSensitivityTest {
         manager.close();
     }
 
+    @SuppressWarnings("ImmutableEnumChecker") // functions without state
     enum Mistake {
         INNER_NORMS_OF_LATENT_ATTENTION_WITH_THE_OUTER_EPSILON(
                 "deepseek_v3-a", latent((a, eps) -> latent(a, a.rope(), eps))),
