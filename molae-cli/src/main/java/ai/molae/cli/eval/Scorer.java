@@ -42,6 +42,10 @@ final class Scorer {
             }
             meter.at(tokens, tokens == 0 ? "" : String.format(Locale.ROOT, "loss %.4f", nats / tokens));
         }
+        if (!Double.isFinite(nats)) {
+            throw new IllegalStateException("the loss is " + nats
+                    + ": a weight is not a number, or the computation has overflowed; is the checkpoint damaged?");
+        }
         return new Result(nats, tokens, stream.bytes(), (System.nanoTime() - start) * 1e-9);
     }
 

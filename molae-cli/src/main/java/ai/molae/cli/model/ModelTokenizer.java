@@ -64,8 +64,8 @@ public final class ModelTokenizer implements Tokenizer, AutoCloseable {
     private static ModelTokenizer ofFile(Checkpoint checkpoint) throws IOException {
         if (!Files.exists(checkpoint.folder().resolve("tokenizer.json"))) {
             throw new IllegalArgumentException(checkpoint.folder()
-                    + " has no tokenizer.json; copy it there from where the model came from, or say --tokenizer bytes"
-                    + " if the model was trained on bytes");
+                    + " has no tokenizer.json; copy it there from where the model came from (a tokenizer of another kind must be converted"
+                    + " first), or say --tokenizer bytes if the model was trained on bytes");
         }
         HfTokenizer file = HfTokenizer.load(checkpoint.folder());
         CheckpointConfig config = checkpoint.config();

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -105,23 +106,25 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
     }
 
     /**
-     * Decodes token ids; ids that form no valid text become replacement characters.
+     * Decodes token ids; ids that form no valid text become replacement characters. An id without a token decodes to nothing, because models
+     * are often filled up to more ids than their tokenizers have, and may choose one.
      *
      * @param tokens token ids
      * @param skipSpecialTokens whether to leave special tokens out
      * @return the text
-     * @throws IllegalArgumentException if an id is not in {@code [0, vocabSize)}
+     * @throws IllegalArgumentException if an id is negative
      * @throws IllegalStateException if the tokenizer is closed
      */
     public String decode(int[] tokens, boolean skipSpecialTokens) {
-        long[] ids = new long[tokens.length];
         for (int i = 0; i < tokens.length; i++) {
-            if (tokens[i] < 0 || tokens[i] >= vocabSize) {
-                throw new IllegalArgumentException("token " + tokens[i] + " at position " + i
-                        + " is not in the vocabulary (0 to " + (vocabSize - 1) + ")");
+            if (tokens[i] < 0) {
+                throw new IllegalArgumentException("token " + tokens[i] + " at position " + i + " is negative");
             }
-            ids[i] = tokens[i];
         }
+        long[] ids = Arrays.stream(tokens)
+                .filter(token -> token < vocabSize)
+                .asLongStream()
+                .toArray();
         return tokenizer.decode(ids, skipSpecialTokens);
     }
 

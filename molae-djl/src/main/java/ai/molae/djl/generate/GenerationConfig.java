@@ -41,6 +41,9 @@ public record GenerationConfig(
     private static final String FILE = "generation_config.json";
     private static final String MODEL_FILE = "config.json";
 
+    /** What Hugging Face's generation takes where a file has no {@code top_k}. */
+    private static final int DEFAULT_TOP_K = 50;
+
     /**
      * Validates the fields.
      *
@@ -132,17 +135,21 @@ public record GenerationConfig(
 
     /**
      * A builder with the values of this configuration; where one is absent, the builder keeps its own default. As in Hugging Face, where
-     * {@code do_sample} is absent nothing is drawn: temperature 0. The stop tokens are {@code eosTokens}.
+     * {@code do_sample} is absent nothing is drawn: temperature 0; and where it is true and {@code top_k} absent, the 50 most probable
+     * tokens can be drawn. The stop tokens are
+     * {@code eosTokens}.
      *
      * @return a new builder, without regard to {@code maxLength}
      */
     public Sampling.Builder sampling() {
         Sampling.Builder builder = Sampling.builder().optStopTokens(eosTokens);
         temperature.ifPresent(builder::optTemperature);
+        topK.ifPresent(builder::optTopK);
         if (!doSample.orElse(false)) {
             builder.optTemperature(0);
+        } else if (topK.isEmpty()) {
+            builder.optTopK(DEFAULT_TOP_K);
         }
-        topK.ifPresent(builder::optTopK);
         topP.ifPresent(builder::optTopP);
         minP.ifPresent(builder::optMinP);
         repetitionPenalty.ifPresent(builder::optRepetitionPenalty);

@@ -36,24 +36,6 @@ public record BlockQuantization(int rows, int columns) {
         return tensor + "_scale_inv";
     }
 
-    /**
-     * The shape of the factors of a weight; the last blocks may be smaller.
-     *
-     * @param shape the weight's shape {@code [..., out, in]}
-     * @return {@code [..., ⌈out / rows⌉, ⌈in / columns⌉]}
-     * @throws IllegalArgumentException if the weight is not at least a matrix
-     */
-    public List<Long> scaleShape(List<Long> shape) {
-        if (shape.size() < 2) {
-            throw new IllegalArgumentException("only matrices are quantised in blocks, got shape " + shape);
-        }
-        Long[] scales = shape.toArray(Long[]::new);
-        int last = scales.length - 1;
-        scales[last - 1] = (scales[last - 1] + rows - 1) / rows;
-        scales[last] = (scales[last] + columns - 1) / columns;
-        return List.of(scales);
-    }
-
     static BlockQuantization read(ConfigKeys keys) {
         keys.word("quant_method", "", List.of("fp8"));
         keys.word("fmt", "e4m3", List.of("e4m3"));

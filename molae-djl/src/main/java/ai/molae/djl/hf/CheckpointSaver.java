@@ -11,6 +11,7 @@ import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.moe.ExpertMatrices;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.safetensors.SafetensorsWriter;
+import ai.molae.djl.safetensors.TensorInfo;
 import ai.molae.djl.safetensors.TensorSpec;
 import ai.molae.djl.safetensors.TensorType;
 import ai.molae.djl.torch.NoGrad;
@@ -22,8 +23,9 @@ import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -54,15 +56,18 @@ public final class CheckpointSaver {
             "tokenizer.json",
             "tokenizer_config.json",
             "tokenizer.model",
+            "tiktoken.model",
             "special_tokens_map.json",
             "added_tokens.json",
             "vocab.json",
             "merges.txt",
+            "chat_template.json",
             "chat_template.jinja");
 
     private final CausalLm model;
     private Optional<CheckpointConfig> config = Optional.empty();
-    private Optional<Path> companions = Optional.empty();
+    private Optional<Path> original = Optional.empty();
+    private TensorType originalType = TensorType.F32;
     private Optional<TensorType> type = Optional.empty();
     private long maxShardBytes = DEFAULT_SHARD_BYTES;
     private boolean multipliedOut;
@@ -103,7 +108,8 @@ public final class CheckpointSaver {
      */
     public CheckpointSaver optOriginal(Checkpoint checkpoint) {
         config = Optional.of(checkpoint.config());
-        companions = Optional.of(checkpoint.folder());
+        original = Optional.of(checkpoint.folder());
+        originalType = typeOf(checkpoint);
         return this;
     }
 
@@ -141,14 +147,15 @@ public final class CheckpointSaver {
     }
 
     /**
-     * Saves the model.
+     * Saves the model. With an original, its tokenizer and generation settings take the place of those in the folder.
      *
      * @param folder where; created if absent. A checkpoint that is there is replaced once the new one is complete
      * @return the config that was written
-     * @throws IOException if writing fails; what was there before is then unharmed, unless renaming itself failed
+     * @throws IOException if writing fails; what was there before is then unharmed. If renaming the complete files fails, the folder has no config and
+     *     is no checkpoint
      */
     public CheckpointConfig save(Path folder) throws IOException {
-        TensorType tensorType = type.orElseGet(() -> typeOf(config));
+        TensorType tensorType = type.orElse(originalType);
         ModelSpec spec = multipliedOut ? model.spec().mapMoe(MoeSpec::withoutLatent) : model.spec();
         CheckpointConfig saved = config.map(original -> original.with(spec, dtype(tensorType)))
                 .orElseGet(() -> CheckpointConfig.of(spec, dtype(tensorType)));
@@ -168,13 +175,44 @@ public final class CheckpointSaver {
                     write(writer, parameters, binding, piece);
                 }
             }
-            writer.finish();
+            finish(writer, folder, saved);
         }
-        Path part = folder.resolve(CheckpointConfig.FILE + ".part");
-        Files.writeString(part, saved.toJson());
-        copyCompanions(folder);
-        Files.move(part, folder.resolve(CheckpointConfig.FILE), StandardCopyOption.ATOMIC_MOVE);
         return saved;
+    }
+
+    /** Puts everything in its place: what can fail first, then the tensors, then the config. */
+    private void finish(SafetensorsWriter writer, Path folder, CheckpointConfig saved) throws IOException {
+        try (StagedFiles files = new StagedFiles(folder, CheckpointConfig.FILE)) {
+            boolean elsewhere = original.isPresent() && !Files.isSameFile(original.get(), folder);
+            if (elsewhere) {
+                for (Path companion : companions(original.get())) {
+                    files.copy(companion);
+                }
+            }
+            files.write(CheckpointConfig.FILE, saved.toJson());
+            files.withdrawConfig();
+            try {
+                writer.finish();
+            } catch (IOException | RuntimeException e) {
+                files.restoreConfig();
+                throw e;
+            }
+            if (elsewhere) {
+                for (Path companion : companions(folder)) {
+                    if (!files.has(companion.getFileName().toString())) {
+                        Files.delete(companion);
+                    }
+                }
+            }
+            files.publish();
+        }
+    }
+
+    private static List<Path> companions(Path folder) {
+        return COMPANIONS.stream()
+                .map(folder::resolve)
+                .filter(Files::isRegularFile)
+                .toList();
     }
 
     private void write(SafetensorsWriter writer, Map<String, Parameter> parameters, TensorBinding binding, Piece piece)
@@ -235,24 +273,24 @@ public final class CheckpointSaver {
         return Optional.of(ExpertMatrices.of(scope, block, index / operators.size(), operator));
     }
 
-    private void copyCompanions(Path folder) throws IOException {
-        if (companions.isEmpty() || companions.get().toRealPath().equals(folder.toRealPath())) {
-            return;
-        }
-        for (String name : COMPANIONS) {
-            Path source = companions.get().resolve(name);
-            if (Files.exists(source)) {
-                Files.copy(source, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
-            }
-        }
-    }
-
-    private static TensorType typeOf(Optional<CheckpointConfig> config) {
-        return switch (config.flatMap(CheckpointConfig::dtype).orElse("float32")) {
+    /** What the config says, or else the type that most of the weights have. */
+    private static TensorType typeOf(Checkpoint checkpoint) {
+        return switch (checkpoint.config().dtype().orElse("")) {
             case "bfloat16" -> TensorType.BF16;
             case "float16" -> TensorType.F16;
+            case "" -> prevailing(checkpoint.tensors().tensors().values());
             default -> TensorType.F32;
         };
+    }
+
+    private static TensorType prevailing(Collection<TensorInfo> tensors) {
+        Map<TensorType, Long> elements = new EnumMap<>(TensorType.class);
+        tensors.forEach(tensor -> elements.merge(tensor.type(), tensor.elements(), Long::sum));
+        return List.of(TensorType.BF16, TensorType.F16).stream()
+                .filter(type -> elements.getOrDefault(type, 0L)
+                        > elements.values().stream().mapToLong(Long::longValue).sum() / 2)
+                .findFirst()
+                .orElse(TensorType.F32);
     }
 
     private static String dtype(TensorType type) {

@@ -47,12 +47,15 @@ final class TensorNames {
         }
         List<String> missing = new ArrayList<>();
         List<String> misshaped = new ArrayList<>();
+        List<String> mistyped = new ArrayList<>();
         wanted.forEach((name, piece) -> {
             TensorInfo info = tensors.tensors().get(name);
             if (info == null) {
                 missing.add(name + " " + piece.shape());
             } else if (!info.shape().equals(piece.shape())) {
                 misshaped.add(name + " is " + info.shape() + ", the config says " + piece.shape());
+            } else if (!isWeight(info.type(), quantised)) {
+                mistyped.add(name + " is " + info.type());
             } else if (info.type() == TensorType.F8_E4M3 && quantised) {
                 String scale = BlockQuantization.scaleName(name);
                 if (!tensors.tensors().containsKey(scale)) {
@@ -63,7 +66,7 @@ final class TensorNames {
         List<String> unexpected = tensors.tensors().keySet().stream()
                 .filter(name -> !wanted.containsKey(name) && !tensors.isScale(name) && !ignored.test(name))
                 .toList();
-        if (missing.isEmpty() && misshaped.isEmpty() && unexpected.isEmpty()) {
+        if (missing.isEmpty() && misshaped.isEmpty() && mistyped.isEmpty() && unexpected.isEmpty()) {
             return;
         }
         StringBuilder message =
@@ -71,7 +74,17 @@ final class TensorNames {
         append(message, "missing", missing);
         append(message, "unexpected", unexpected);
         append(message, "misshaped", misshaped);
+        append(message, "of a type that weights do not have", mistyped);
         throw new IllegalArgumentException(message.toString());
+    }
+
+    /** Whether numbers of a type are weights as they stand; 8-bit floats are with the factors that a config announces. */
+    private static boolean isWeight(TensorType type, boolean quantised) {
+        return switch (type) {
+            case F64, F32, F16, BF16 -> true;
+            case F8_E4M3 -> quantised;
+            case I64, I32, I8, U8, BOOL -> false;
+        };
     }
 
     private static void append(StringBuilder message, String what, List<String> names) {

@@ -58,6 +58,16 @@ class GenerationConfigTest {
     }
 
     @Test
+    void drawsFromFiftyTokensUnlessToldOtherwise() throws IOException {
+        assertThat(read("{\"do_sample\": true}").sampling().build().topK()).isEqualTo(50);
+        assertThat(read("{\"do_sample\": true, \"top_k\": 0}")
+                        .sampling()
+                        .build()
+                        .topK())
+                .isZero();
+    }
+
+    @Test
     void ignoresNullsAndWhatItDoesNotKnow() throws IOException {
         GenerationConfig config = read(
                 """

@@ -1,6 +1,7 @@
 package ai.molae.djl.hf;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
@@ -191,6 +192,68 @@ class CheckpointSaverTest {
         try (Stream<Path> files = Files.list(target)) {
             assertThat(files.map(Path::getFileName).map(Path::toString)).noneMatch(name -> name.endsWith(".part"));
         }
+    }
+
+    @Test
+    void aSaveThatFailsLeavesTheOldCheckpointAsItWas() throws IOException {
+        Path source = copy("olmoe-a", "source");
+        Files.writeString(source.resolve("tokenizer.json"), "{}");
+        Path target = copy("qwen3_moe-a", "target");
+        float[] before = logits(load(target));
+        Path inTheWay = Files.createDirectories(target.resolve("tokenizer.json"));
+        try (Checkpoint checkpoint = Checkpoint.open(source)) {
+            CheckpointSaver saver = CheckpointSaver.of(checkpoint.load(manager, Precision.FLOAT32))
+                    .optOriginal(checkpoint);
+            assertThatExceptionOfType(IOException.class)
+                    .isThrownBy(() -> saver.save(target))
+                    .withMessageContaining("tokenizer.json: a folder of that name is there");
+        }
+        assertThat(inTheWay).isDirectory();
+        assertThat(logits(load(target))).containsExactly(before);
+        try (Stream<Path> files = Files.list(target)) {
+            assertThat(files.map(Path::toString)).noneMatch(name -> name.endsWith(".part"));
+        }
+    }
+
+    @Test
+    void aTokenizerOfTheModelThatWasThereBeforeGoes() throws IOException {
+        Path source = copy("olmoe-a", "source");
+        Path target = copy("qwen3_moe-a", "target");
+        Files.writeString(target.resolve("tokenizer_config.json"), "{}");
+        Files.writeString(target.resolve("notes.txt"), "mine");
+        try (Checkpoint checkpoint = Checkpoint.open(source)) {
+            CheckpointSaver.of(checkpoint.load(manager, Precision.FLOAT32))
+                    .optOriginal(checkpoint)
+                    .save(target);
+        }
+        assertThat(target.resolve("tokenizer_config.json")).doesNotExist();
+        assertThat(target.resolve("notes.txt")).exists();
+        assertThat(CheckpointConfig.read(target).modelType()).isEqualTo("olmoe");
+    }
+
+    @Test
+    void withoutATypeInTheConfigItIsThatOfMostWeights() throws IOException {
+        Path source = copy("deepseek_v3-a/bf16-sharded", "source");
+        Path config = source.resolve("config.json");
+        Files.writeString(config, Files.readString(config).replaceAll("\"torch_dtype\": \"[a-z0-9]*\",", ""));
+        Path target = folder.resolve("target");
+        try (Checkpoint checkpoint = Checkpoint.open(source)) {
+            assertThat(checkpoint.config().dtype()).isEmpty();
+            CheckpointSaver.of(checkpoint.load(manager, Precision.FLOAT32))
+                    .optOriginal(checkpoint)
+                    .save(target);
+        }
+        assertThat(CheckpointConfig.read(target).dtype()).contains("bfloat16");
+    }
+
+    private Path copy(String golden, String name) throws IOException {
+        Path copy = Files.createDirectory(folder.resolve(name));
+        try (Stream<Path> files = Files.list(GoldenCase.folder(golden))) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Files.copy(file, copy.resolve(file.getFileName()));
+            }
+        }
+        return copy;
     }
 
     @Test

@@ -199,14 +199,8 @@ class ModelOptionsTest {
         assertThat(config.eosTokenIds()).containsExactly(1, 7);
         assertThat(config.bosTokenIds()).isEmpty();
         assertThat(config.padTokenIds()).containsExactly(3);
-        BlockQuantization blocks = config.quantization().orElseThrow();
-        assertThat(blocks).isEqualTo(new BlockQuantization(128, 64));
-        assertThat(blocks.scaleShape(List.of(576L, 7168L))).containsExactly(5L, 112L);
-        assertThat(blocks.scaleShape(List.of(2L, 1L, 65L))).containsExactly(2L, 1L, 2L);
+        assertThat(config.quantization()).contains(new BlockQuantization(128, 64));
         assertThat(BlockQuantization.scaleName("a.weight")).isEqualTo("a.weight_scale_inv");
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> blocks.scaleShape(List.of(3L)))
-                .withMessageContaining("[3]");
     }
 
     @Test

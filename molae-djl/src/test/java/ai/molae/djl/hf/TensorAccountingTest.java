@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import ai.molae.djl.hf.EditedCheckpoint.Tensor;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -32,6 +34,18 @@ class TensorAccountingTest {
 
     private static EditedCheckpoint qwen3() {
         return EditedCheckpoint.golden("qwen3_moe-a");
+    }
+
+    @Test
+    void integersAreNoWeights() throws IOException {
+        Path written = qwen3().write(folder);
+        Path file = written.resolve("model.safetensors");
+        String bytes = Files.readString(file, StandardCharsets.ISO_8859_1);
+        Files.writeString(file, bytes.replaceFirst("\"F32\"", "\"I32\""), StandardCharsets.ISO_8859_1);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Checkpoint.open(written))
+                .withMessageContaining("1 of a type that weights do not have: ")
+                .withMessageEndingWith(" is I32");
     }
 
     @Test

@@ -176,10 +176,15 @@ final class Filters {
         try {
             return Values.isNumber(value)
                     ? (long) Values.number(value)
-                    : Long.parseLong(Values.string(value).strip());
+                    : ofDigits(Values.string(value).strip());
         } catch (NumberFormatException | JinjaException e) {
             return fallback instanceof Undefined ? 0L : fallback;
         }
+    }
+
+    /** Python truncates a text with a fraction. */
+    private static long ofDigits(String digits) {
+        return digits.matches("[+-]?\\d+") ? Long.parseLong(digits) : (long) Double.parseDouble(digits);
     }
 
     private static Object decimal(Object value, Arguments arguments) {

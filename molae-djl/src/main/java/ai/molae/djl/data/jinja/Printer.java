@@ -2,6 +2,7 @@ package ai.molae.djl.data.jinja;
 
 import java.math.BigDecimal;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** Values as text, as Python's {@code str} and {@code json.dumps} write them. */
@@ -146,7 +147,7 @@ final class Printer {
                     if (c == quote) {
                         out.append('\\').append(c);
                     } else if (c < ' ' || (c == 0x7f && !json) || (c > '~' && ascii)) {
-                        out.append(String.format(json ? "\\u%04x" : "\\x%02x", (int) c));
+                        out.append(String.format(Locale.ROOT, json ? "\\u%04x" : "\\x%02x", (int) c));
                     } else {
                         out.append(c);
                     }
@@ -170,9 +171,10 @@ final class Printer {
             String[] parts = Double.toString(number).split("E", 2);
             int exponent = Integer.parseInt(parts[1]);
             return parts[0].replaceFirst("\\.0$", "")
-                    + String.format("e%s%02d", exponent < 0 ? "-" : "+", Math.abs(exponent));
+                    + String.format(Locale.ROOT, "e%s%02d", exponent < 0 ? "-" : "+", Math.abs(exponent));
         }
-        String digits = new BigDecimal(Double.toString(number)).toPlainString();
+        String digits =
+                new BigDecimal(Double.toString(number)).stripTrailingZeros().toPlainString();
         return digits.contains(".") ? digits : digits + ".0";
     }
 }

@@ -109,7 +109,10 @@ class JinjaTemplateTest {
                 "missing|default('d') ~ empty|default('d') ~ empty|default('d', true) => dd",
                 "messages|selectattr('role', 'equalto', 'user')|map(attribute='content')|list => ['hello']",
                 "numbers|reject('odd')|list => [2]",
-                "'12'|int + 1 => 13"
+                "'12'|int + 1 => 13",
+                "'3.5'|int => 3",
+                "0.0001 => 0.0001",
+                "0.5 => 0.5"
             })
     void slicesCallsMethodsAndFilters(String expression, String expected) {
         assertThat(render("{{ " + expression + " }}")).isEqualTo(expected);
