@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.data.HfTokenizer;
 import ai.molae.djl.hf.Checkpoint;
+import ai.molae.djl.hf.CheckpointSaver;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.torch.Precision;
 import com.google.gson.JsonObject;
@@ -63,6 +65,21 @@ class EvalCommandTest {
                                 "bytes"),
                         Stream.of(options))
                 .toArray(String[]::new));
+    }
+
+    @Test
+    void aModelWithoutNumbersIsAFailure() throws IOException {
+        CausalLm model;
+        try (Checkpoint checkpoint = Checkpoint.open(folder.resolve("model"))) {
+            model = checkpoint.load(owner, Precision.FLOAT32);
+        }
+        model.parametersByPath().get("norm").getArray().set(new NDIndex(0), Float.NaN);
+        CheckpointSaver.of(model).save(folder.resolve("model"));
+
+        CommandRun run = eval();
+
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err()).contains("the loss is NaN");
     }
 
     private JsonObject prediction(String... options) {
