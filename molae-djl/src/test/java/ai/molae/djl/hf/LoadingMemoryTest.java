@@ -36,7 +36,7 @@ class LoadingMemoryTest {
 
     private static final long MB = 1 << 20;
     /** What the JVM, libtorch's compiler and the other threads may allocate meanwhile. */
-    private static final long NOISE = 16 * MB;
+    private static final long NOISE = 24 * MB;
 
     private static final ModelSpec SPEC = ModelSpec.builder()
             .setVocabSize(18_000)

@@ -246,7 +246,7 @@ class FineTuningTest {
         }
     }
 
-    /** 12 MB of experts: their gradients and two moments are 36 MB. */
+    /** 50 MB of experts: their gradients and two moments are 150 MB; some 10 MB of what is counted belong to the JVM's compiler. */
     @Test
     void gradientsAndStateOfWhatIsFrozenTakeNoMemory() {
         assumeTrue(NativeMemory.inUse().isPresent(), "needs glibc");
@@ -257,7 +257,7 @@ class FineTuningTest {
                         1,
                         MoeSpec.builder()
                                 .setHiddenSize(64)
-                                .setIntermediateSize(256)
+                                .setIntermediateSize(1024)
                                 .setNumExperts(64)
                                 .setTopK(2)
                                 .build())
@@ -271,13 +271,13 @@ class FineTuningTest {
         train(model, train, 1); // kernels, and gradients of everything
         FineTuning.routerOnly().applyTo(model);
 
-        assertThat(heldByTraining(model, FineTuning.routerOnly())).isLessThan(6_000_000);
-        assertThat(heldByTraining(model, FineTuning.full())).isGreaterThan(36_000_000);
+        assertThat(heldByTraining(model, FineTuning.routerOnly())).isLessThan(40_000_000);
+        assertThat(heldByTraining(model, FineTuning.full())).isGreaterThan(130_000_000);
         // The moments are closed with the trainer, the gradients with the mode.
-        assertThat(heldByTraining(model, FineTuning.lora(thin))).isLessThan(6_000_000);
+        assertThat(heldByTraining(model, FineTuning.lora(thin))).isLessThan(40_000_000);
         model.removeLora();
-        assertThat(heldByTraining(model, FineTuning.expertsOnly())).isGreaterThan(36_000_000);
-        assertThat(heldByTraining(model, FineTuning.routerOnly())).isLessThan(6_000_000);
+        assertThat(heldByTraining(model, FineTuning.expertsOnly())).isGreaterThan(130_000_000);
+        assertThat(heldByTraining(model, FineTuning.routerOnly())).isLessThan(40_000_000);
     }
 
     /** Bytes that the model and a trainer hold after a step, beyond those of the model with everything frozen but the router. */
