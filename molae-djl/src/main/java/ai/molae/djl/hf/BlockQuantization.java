@@ -26,16 +26,6 @@ public record BlockQuantization(int rows, int columns) {
         }
     }
 
-    /**
-     * Where the factors of a weight stand.
-     *
-     * @param tensor the weight's name
-     * @return the factors' name
-     */
-    public static String scaleName(String tensor) {
-        return tensor + "_scale_inv";
-    }
-
     static BlockQuantization read(ConfigKeys keys) {
         keys.word("quant_method", "", List.of("fp8"));
         keys.word("fmt", "e4m3", List.of("e4m3"));

@@ -152,9 +152,10 @@ public final class Checkpoint implements AutoCloseable {
     public CausalLm load(NDManager manager, Precision precision) {
         CausalLm model =
                 CausalLm.builder().setSpec(spec()).optPrecision(precision).build();
-        TensorSource source = source(model.parametersByPath(), bindings);
+        Map<String, Parameter> parameters = model.parametersByPath();
+        TensorSource source = source(parameters);
         warnOfUntiedHead();
-        model.parametersByPath().values().forEach(parameter -> source.fill(manager, parameter));
+        parameters.values().forEach(parameter -> source.fill(manager, parameter));
         model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
         return model;
     }
@@ -173,7 +174,7 @@ public final class Checkpoint implements AutoCloseable {
         CausalLm model =
                 CausalLm.builder().setSpec(spec()).optPrecision(trainable).build();
         warnOfUntiedHead();
-        model.prepareForInference(manager, source(model.parametersByPath(), bindings), precision);
+        model.prepareForInference(manager, source(model.parametersByPath()), precision);
         return model;
     }
 
@@ -186,9 +187,9 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
-    private TensorSource source(Map<String, Parameter> byPath, List<TensorBinding> boundTo) {
+    private TensorSource source(Map<String, Parameter> byPath) {
         Map<Parameter, TensorBinding> bound = new HashMap<>();
-        for (TensorBinding binding : boundTo) {
+        for (TensorBinding binding : bindings) {
             Parameter parameter = byPath.get(binding.parameter());
             if (parameter == null || parameter.getShape().size() != binding.size()) {
                 throw new IllegalStateException("tensor names of " + binding.parameter() + " have " + binding.size()

@@ -57,7 +57,7 @@ final class TensorNames {
             } else if (!isWeight(info.type(), quantised)) {
                 mistyped.add(name + " is " + info.type());
             } else if (info.type() == TensorType.F8_E4M3 && quantised) {
-                String scale = BlockQuantization.scaleName(name);
+                String scale = SafetensorsFolder.scaleName(name);
                 if (!tensors.tensors().containsKey(scale)) {
                     missing.add(scale + " of the 8-bit floats of " + name + " " + info.shape());
                 }

@@ -5,17 +5,10 @@ import static ai.molae.djl.torch.TorchArguments.floats;
 import static ai.molae.djl.torch.TorchArguments.ints;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.molae.djl.torch.TorchOps;
-import ai.molae.spec.AttentionSpec;
 import ai.molae.spec.DenseSpec;
-import ai.molae.spec.GroupedQueryAttentionSpec;
-import ai.molae.spec.LatentAttentionSpec;
-import ai.molae.spec.RopeScaling;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -28,6 +21,8 @@ final class LmOps {
     static final int IGNORED_LABEL = -100;
 
     static final TorchOps OPS = new TorchOps(LmOps.class, "attention.py", "lm.py");
+
+    private static final List<String> NO_ADAPTERS = List.of();
 
     private LmOps() {}
 
@@ -44,8 +39,7 @@ final class LmOps {
      * @return {@code [B, S, n]} float32
      */
     static NDArray embed(NDArray tokens, Weights w) {
-        String method = w.packed().isPresent() ? "prepared_embed" : "embed";
-        return w.call(OPS, method, tokens, w.get("embed_tokens")).singletonOrThrow();
+        return w.call(OPS, "embed", NO_ADAPTERS, tokens, w.get("embed_tokens")).singletonOrThrow();
     }
 
     /**
@@ -58,8 +52,7 @@ final class LmOps {
      */
     static NDArray project(NDArray x, Weights w, String name) {
         try (NDArray ints = ints(w.gemm())) {
-            String method = w.packed().isPresent() ? "prepared_project" : "project";
-            return w.call(OPS, method, x, w.get(name), ints).singletonOrThrow();
+            return w.call(OPS, "project", NO_ADAPTERS, x, w.get(name), ints).singletonOrThrow();
         }
     }
 
@@ -74,48 +67,6 @@ final class LmOps {
     static NDArray rmsNorm(NDArray x, NDArray weight, double eps) {
         try (NDArray floats = floats(eps)) {
             return OPS.call("norm", x, weight, floats).singletonOrThrow();
-        }
-    }
-
-    /**
-     * Rotary angles of the positions behind those of a cache.
-     *
-     * @param spec the attention
-     * @param manager will own the angles
-     * @param tokens S
-     * @param visible {@code [B, start + S]}, 0 for padding, or absent
-     * @param start number of positions before
-     * @return the positions
-     */
-    static Positions positions(AttentionSpec spec, NDManager manager, int tokens, NDArray visible, int start) {
-        int dim = spec instanceof GroupedQueryAttentionSpec grouped
-                ? grouped.headDim()
-                : ((LatentAttentionSpec) spec).qkRopeHeadDim();
-        int[] lengths = {start + tokens};
-        if (!visible.isEmpty() && spec.rope().scaling() instanceof RopeScaling.Dynamic) {
-            // Each sequence by itself, as if it stood alone.
-            lengths = lengths(visible);
-        }
-        double[] frequencies = Arrays.stream(lengths)
-                .mapToObj(length -> spec.rope().frequencies(dim, length))
-                .flatMapToDouble(Arrays::stream)
-                .toArray();
-        try (NDArray first = manager.create(frequencies, new Shape(lengths.length, dim / 2));
-                NDArray ints = ints(start, tokens);
-                NDArray floats = floats(spec.rope().attentionFactor())) {
-            NDList angles = OPS.call("angles", visible, first, ints, floats);
-            angles.attach(manager);
-            return new Positions(angles.get(0), angles.get(1), visible, start);
-        }
-    }
-
-    /** How many positions of each sequence are no padding. */
-    private static int[] lengths(NDArray visible) {
-        try (NDArray there = visible.neq(0);
-                NDArray ones = there.toType(DataType.INT32, false);
-                NDArray sums = ones.sum(new int[] {1});
-                NDArray lengths = sums.toType(DataType.INT32, false)) {
-            return lengths.toIntArray();
         }
     }
 

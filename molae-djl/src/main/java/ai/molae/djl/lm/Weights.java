@@ -48,9 +48,4 @@ record Weights(Class<?> block, Map<String, NDArray> arrays, Optional<PackedWeigh
     long gemm(List<String> matrices) {
         return Adapters.anyOf(arrays, matrices) ? Adapters.followed(gemm) : gemm;
     }
-
-    /** Calls a method of the module that has the packed weights, or else of the one that all share. */
-    NDList call(TorchOps shared, String method, NDArray... inputs) {
-        return packed.map(weights -> weights.call(block, method, inputs)).orElseGet(() -> shared.call(method, inputs));
-    }
 }

@@ -100,7 +100,7 @@ public final class SafetensorsFolder implements AutoCloseable {
 
     private @Nullable TensorInfo scalesOf(TensorInfo weight) {
         boolean scalable = weight.type() == TensorType.F8_E4M3 && weight.name().endsWith(BlockScales.WEIGHT);
-        return scalable ? tensors.get(weight.name() + BlockScales.SCALE) : null;
+        return scalable ? tensors.get(scaleName(weight.name())) : null;
     }
 
     /**
@@ -148,6 +148,16 @@ public final class SafetensorsFolder implements AutoCloseable {
      */
     public long bytes() {
         return tensors.values().stream().mapToLong(TensorInfo::bytes).sum();
+    }
+
+    /**
+     * Where the scales of a weight of 8-bit floats stand.
+     *
+     * @param weight the weight's name
+     * @return the name of the tensor with its scales
+     */
+    public static String scaleName(String weight) {
+        return weight + BlockScales.SCALE;
     }
 
     /**

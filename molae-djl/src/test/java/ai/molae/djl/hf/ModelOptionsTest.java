@@ -3,6 +3,7 @@ package ai.molae.djl.hf;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import ai.molae.djl.safetensors.SafetensorsFolder;
 import ai.molae.spec.Activation;
 import ai.molae.spec.AuxLossScope;
 import ai.molae.spec.DenseSpec;
@@ -200,7 +201,7 @@ class ModelOptionsTest {
         assertThat(config.bosTokenIds()).isEmpty();
         assertThat(config.padTokenIds()).containsExactly(3);
         assertThat(config.quantization()).contains(new BlockQuantization(128, 64));
-        assertThat(BlockQuantization.scaleName("a.weight")).isEqualTo("a.weight_scale_inv");
+        assertThat(SafetensorsFolder.scaleName("a.weight")).isEqualTo("a.weight_scale_inv");
     }
 
     @Test
