@@ -8,11 +8,14 @@ import ai.djl.training.ParameterStore;
 import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
+import ai.molae.djl.moe.LayerRouting;
 import ai.molae.djl.torch.GradientTape;
 import ai.molae.route.LoadStatistics;
 import ai.molae.spec.MoeSpec;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
+import java.util.stream.IntStream;
 
 /**
  * Trains a {@link CausalLm} on packed windows of tokens: AdamW, global gradient clipping, gradient accumulation, evaluation every so many
@@ -88,8 +91,12 @@ public final class LmTrainer implements AutoCloseable {
                     norm,
                     learningRate,
                     tokens,
+                    loss.tokens,
+                    (System.nanoTime() - start) * 1e-9,
                     nanos * 1e-9,
-                    loss.load()));
+                    Double.NaN,
+                    OptionalLong.empty(),
+                    loss.routing()));
             boolean due = config.evaluateEvery() > 0 && step % config.evaluateEvery() == 0;
             if ((due || step == config.steps()) && !stopped) {
                 listener.onEvaluation(evaluate(validation, step));
@@ -177,8 +184,10 @@ public final class LmTrainer implements AutoCloseable {
             }
         }
 
-        private List<LoadStatistics> load() {
-            return loads;
+        private List<LayerRouting> routing() {
+            return IntStream.range(0, loads.size())
+                    .mapToObj(i -> new LayerRouting(i, loads.get(i), Double.NaN, Double.NaN, Double.NaN))
+                    .toList();
         }
     }
 }
