@@ -8,6 +8,7 @@ import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.safetensors.SafetensorsFolder;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.Adapters;
 import ai.molae.djl.torch.PreparableBlock;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
@@ -16,8 +17,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -158,6 +161,29 @@ public final class Checkpoint implements AutoCloseable {
         parameters.values().forEach(parameter -> source.fill(manager, parameter));
         model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
         return model;
+    }
+
+    /**
+     * Loads the values into a model that there is, in place: arrays, gradients and what trains stay.
+     *
+     * @param model an initialised model with the spec of this checkpoint; adapters are left alone
+     * @throws IllegalArgumentException if its parameters are others than those of the checkpoint; it is unchanged then
+     * @throws UncheckedIOException if reading fails; the model then has some values of each
+     */
+    public void loadInto(CausalLm model) {
+        Map<String, Parameter> parameters = new LinkedHashMap<>(model.parametersByPath());
+        parameters.keySet().removeIf(Adapters::isAdapter);
+        Map<String, Long> sizes = new TreeMap<>();
+        parameters.forEach((path, parameter) -> sizes.put(path, parameter.getShape().size()));
+        Map<String, Long> here = new TreeMap<>();
+        bindings.forEach(binding -> here.put(binding.parameter(), binding.size()));
+        if (!sizes.equals(here)) {
+            throw new IllegalArgumentException(folder + " has the parameters " + here + ", the model " + sizes);
+        }
+        TensorSource source = source(parameters);
+        try (NDManager manager = NDManager.newBaseManager(model.device(), "PyTorch")) {
+            parameters.values().forEach(parameter -> source.fill(manager, parameter));
+        }
     }
 
     /**

@@ -84,17 +84,28 @@ public final class CheckpointSaver {
      * @throws IllegalStateException if the model is prepared for inference, not initialised, or has adapters
      */
     public static CheckpointSaver of(CausalLm model) {
+        if (model.numAdapters() > 0) {
+            throw new IllegalStateException(
+                    "the model has " + model.numAdapters()
+                            + " adapters (LoRA), for which a checkpoint has no place; mergeLora() or removeLora() before saving");
+        }
+        return ofBase(model);
+    }
+
+    /**
+     * Prepares to save a model without the adapters that it may have.
+     *
+     * @param model a model with float32 parameters
+     * @return a saver as of {@link #of}
+     * @throws IllegalStateException if the model is prepared for inference or not initialised
+     */
+    public static CheckpointSaver ofBase(CausalLm model) {
         if (model.preparedPrecision().isPresent()) {
             throw new IllegalStateException("cannot save: this CausalLm was prepared for inference in "
                     + model.preparedPrecision().get() + "; save a model that was loaded to train");
         }
         if (!model.isInitialized()) {
             throw new IllegalStateException("the model is not initialised; initialise or load it before saving");
-        }
-        if (model.numAdapters() > 0) {
-            throw new IllegalStateException(
-                    "the model has " + model.numAdapters()
-                            + " adapters (LoRA), for which a checkpoint has no place; mergeLora() or removeLora() before saving");
         }
         return new CheckpointSaver(model);
     }

@@ -46,6 +46,16 @@ public final class Adapters {
         return parameter + "_lora_b";
     }
 
+    /**
+     * Whether a parameter is an adapter's A or B.
+     *
+     * @param parameter its name or path
+     * @return true if so
+     */
+    public static boolean isAdapter(String parameter) {
+        return parameter.endsWith(a("")) || parameter.endsWith(b(""));
+    }
+
     /** Adds the scale to a block's arrays. */
     static void putScale(Map<String, NDArray> arrays, NDArray scale) {
         arrays.put(SCALE, scale);

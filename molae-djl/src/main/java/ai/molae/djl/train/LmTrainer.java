@@ -5,157 +5,404 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
-import ai.molae.djl.data.PackedWindows;
+import ai.molae.cost.CostModel;
+import ai.molae.djl.data.Prefetcher;
+import ai.molae.djl.data.TokenBatch;
+import ai.molae.djl.data.TrainingData;
+import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
+import ai.molae.djl.moe.CorrectionBias;
 import ai.molae.djl.moe.LayerRouting;
+import ai.molae.djl.moe.RouterMonitor;
 import ai.molae.djl.torch.GradientTape;
-import ai.molae.route.LoadStatistics;
-import ai.molae.spec.MoeSpec;
+import ai.molae.djl.torch.NativeMemory;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.OptionalLong;
-import java.util.stream.IntStream;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Trains a {@link CausalLm} on packed windows of tokens: AdamW, global gradient clipping, gradient accumulation, evaluation every so many
- * steps. The loss is the mean cross-entropy plus the auxiliary losses of the MoE layers.
+ * Trains a {@link CausalLm}, from scratch or further:
  *
- * <p>The same model, data, configuration and machine give the same losses. The arrays of a step live in a sub-manager that closes with the
- * step, so native memory stays flat. DJL allows one gradient collector per process, hence one trainer at a time.
+ * <pre>
+ *   loss = Σ_labels cross-entropy / labels  +  Σ_passes aux · tokens of the pass / tokens        over all passes of a step
+ * </pre>
  *
  * <pre>{@code
- * try (LmTrainer trainer = new LmTrainer(manager, model, config)) {
- *     trainer.train(trainWindows, validationWindows, listener);
+ * try (LmTrainer trainer = LmTrainer.builder()
+ *         .setModel(model).setData(train).setConfig(config)
+ *         .optValidation(validation)
+ *         .optCheckpoints(folder, CheckpointPolicy.standard())
+ *         .optListener(listener)
+ *         .build()) {
+ *     trainer.resume();       // goes on from the latest checkpoint, if there is one
+ *     trainer.train();
  * }
  * }</pre>
+ *
+ * <p>The same model, data, configuration and machine give the same losses, and so does a run that was killed at any moment and resumed: a checkpoint
+ * holds parameters, optimizer state and position, and nothing else decides about the next step. The arrays of a step are closed with
+ * it, so native memory stays flat. DJL allows one gradient collector per process, hence one trainer at a time. Not thread-safe, but for {@link #stop}.
  */
 public final class LmTrainer implements AutoCloseable {
 
-    private final NDManager manager;
+    private static final Logger LOG = LoggerFactory.getLogger(LmTrainer.class);
+
+    /** How far reading is ahead of training. */
+    private static final int PREFETCHED_STEPS = 2;
+
     private final CausalLm model;
+    private final TrainingData data;
     private final TrainingConfig config;
-    private final AdamW optimizer;
-    private final List<MoeSpec> moeLayers;
+    private final Optional<TrainingData> validation;
+    private final LmTrainingListener listener;
+    private final Optional<Checkpoint> original;
+    private final NDManager manager;
+    private final Optimizer optimizer;
+    private final Optional<CheckpointStore> store;
+    private final boolean allowChanges;
+    private final double flopsPerToken;
+    private double peakFlops = Double.NaN;
+    private TrainingState state = TrainingState.start();
+    private boolean resumed;
     private volatile boolean stopped;
 
-    /**
-     * A trainer of an initialised model.
-     *
-     * @param manager parent of the managers that own the optimizer's state and each step's arrays; its device holds the batches
-     * @param model the model; its parameters are changed in place
-     * @param config how to train
-     */
-    public LmTrainer(NDManager manager, CausalLm model, TrainingConfig config) {
-        this.manager = manager.newSubManager();
-        this.model = model;
-        this.config = config;
-        this.optimizer =
-                new AdamW(this.manager, model, config.beta1(), config.beta2(), config.epsilon(), config.weightDecay());
-        this.moeLayers = model.spec().feedForwards().stream()
-                .filter(MoeSpec.class::isInstance)
-                .map(MoeSpec.class::cast)
-                .toList();
-    }
-
-    /**
-     * Trains until all steps are done, then evaluates once more. After {@link #stop()} it returns without that last evaluation.
-     *
-     * @param train windows to train on
-     * @param validation windows to evaluate on
-     * @param listener told of every step and evaluation
-     * @throws IllegalStateException if the loss or the gradient becomes NaN or infinite; the message names the step, whose update is
-     *     not made
-     */
-    public void train(PackedWindows train, PackedWindows validation, LmTrainingListener listener) {
-        long nanos = 0;
-        long tokens = 0;
-        long step = 0;
-        while (step < config.steps() && !stopped) {
-            long start = System.nanoTime();
-            double learningRate = config.schedule().at(step);
-            StepLoss loss = accumulateGradients(train, step);
-            double norm = optimizer.step(learningRate, config.maxGradientNorm());
-            step++;
-            tokens += loss.tokens;
-            nanos += System.nanoTime() - start;
-            if (!Double.isFinite(loss.loss) || !Double.isFinite(norm)) {
-                throw new IllegalStateException("training diverged at step " + step + ": loss " + loss.loss
-                        + ", gradient norm " + norm + "; lower the learning rate or lengthen the warm-up");
+    private LmTrainer(Builder builder) throws IOException {
+        model = require("model", builder.model);
+        data = require("data", builder.data);
+        config = require("config", builder.config);
+        validation = builder.validation;
+        listener = builder.listener;
+        original = builder.original;
+        allowChanges = builder.allowChanges;
+        flopsPerToken = CostModel.model(model.spec()).trainingFlops(data.sequenceLength());
+        if (builder.checkpoints.isPresent()) {
+            store = Optional.of(CheckpointStore.open(builder.checkpoints.get(), builder.policy));
+        } else {
+            store = Optional.empty();
+        }
+        manager = NDManager.newBaseManager(model.device(), "PyTorch");
+        try {
+            if (config.checkMemory()) {
+                MemoryEstimate.of(model, config, data.sequenceLength()).check();
             }
-            listener.onStep(new LmTrainingListener.Step(
-                    step,
-                    config.steps(),
-                    loss.loss,
-                    loss.auxLoss,
-                    norm,
-                    learningRate,
-                    tokens,
-                    loss.tokens,
-                    (System.nanoTime() - start) * 1e-9,
-                    nanos * 1e-9,
-                    Double.NaN,
-                    OptionalLong.empty(),
-                    loss.routing()));
-            boolean due = config.evaluateEvery() > 0 && step % config.evaluateEvery() == 0;
-            if ((due || step == config.steps()) && !stopped) {
-                listener.onEvaluation(evaluate(validation, step));
-            }
+            optimizer = Optimizers.create(manager, model.parametersByPath(), config.optimizer(), config.parameterGroups());
+        } catch (RuntimeException e) {
+            close(store);
+            manager.close();
+            throw e;
         }
     }
 
-    /** Makes {@link #train} end after the step it is in. May be called from any thread. */
+    private static <T> T require(String name, Optional<T> value) {
+        return value.orElseThrow(() -> new IllegalArgumentException("a trainer needs a " + name + "; use the builder"));
+    }
+
+    /**
+     * A builder.
+     *
+     * @return the builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * Goes back to the latest checkpoint of the folder, so that {@link #train} continues there.
+     *
+     * @return the checkpoint, or empty if there is none yet
+     * @throws CorruptCheckpointException if it is damaged; the message names the one before it. Nothing is changed then
+     * @throws IllegalArgumentException if the model, the optimizer, the data or another setting is not what it was; nothing is changed then
+     * @throws IllegalStateException if the trainer has no folder for checkpoints
+     * @throws IOException if reading fails
+     */
+    public Optional<Path> resume() throws IOException {
+        Optional<CheckpointStore.Entry> latest = theStore().latest();
+        if (latest.isEmpty()) {
+            return Optional.empty();
+        }
+        try {
+            resume(latest.get().folder());
+        } catch (CorruptCheckpointException e) {
+            throw new CorruptCheckpointException(
+                    latest.get().folder(), e.problem() + theStore().before(latest.get()), e);
+        }
+        return Optional.of(latest.get().folder());
+    }
+
+    /**
+     * Goes back to a checkpoint. Later ones in the folder are put aside, renamed to {@code *.abandoned}.
+     *
+     * @param folder the checkpoint, of this trainer's folder or of another run
+     * @throws CorruptCheckpointException if it is damaged; nothing is changed then
+     * @throws IllegalArgumentException if the model, the optimizer, the data or another setting is not what it was; nothing is changed then
+     * @throws IllegalStateException if the trainer has no folder for checkpoints
+     * @throws IOException if reading fails
+     */
+    public void resume(Path folder) throws IOException {
+        CheckpointStore checkpoints = theStore();
+        TrainingCheckpoint checkpoint = TrainingCheckpoint.open(folder);
+        String changed = Differences.of(checkpoint.settings(), settings());
+        if (!changed.isEmpty()) {
+            if (!allowChanges) {
+                throw new IllegalArgumentException(folder + " was made with other settings: " + changed
+                        + "; set them back, or accept the changes with optAllowChanges(true)");
+            }
+            LOG.warn("resuming {} with other settings: {}", folder, changed);
+        }
+        checkpoint.restore(model, optimizer);
+        checkpoint.warnOfVersions();
+        state = checkpoint.state();
+        checkpoints.abandonAfter(state.step());
+        checkpoints.findBest();
+        resumed = true;
+        LOG.info("resumed {} at step {}", folder, state.step());
+    }
+
+    private CheckpointStore theStore() {
+        return store.orElseThrow(() -> new IllegalStateException(
+                "this trainer has no folder for checkpoints; give it one with optCheckpoints"));
+    }
+
+    /** What must be the same for a run to go on as if it had not stopped. Which parameters train is seen by the optimizer's state. */
+    private Map<String, String> settings() {
+        Map<String, String> settings = new LinkedHashMap<>(config.settings());
+        settings.put("precision", model.precision().toString());
+        settings.put("data", data.fingerprint());
+        settings.put("sequence_length", String.valueOf(data.sequenceLength()));
+        return settings;
+    }
+
+    /**
+     * Trains until all steps are done or {@link #stop} is called, then evaluates once more, if not stopped, and writes a last checkpoint.
+     *
+     * @throws TrainingDivergedException if the loss or the gradient becomes NaN or infinite, with the path of the first such
+     *     parameter or gradient; the parameters are those of the step before. Or if the loss rises far above its lowest
+     * @throws UncheckedIOException if a checkpoint cannot be written; the ones before are intact
+     * @throws IllegalStateException if the folder holds checkpoints of a run that was not resumed
+     */
+    public void train() {
+        if (!resumed && store.isPresent()) {
+            refuseForeignCheckpoints(store.get());
+        }
+        if (config.measurePeak() && Double.isNaN(peakFlops)) {
+            peakFlops = PeakFlops.measure(model.precision(), model.device());
+        }
+        listener.onStart(state.step());
+        long checkpointed = resumed ? state.step() : -1;
+        long lastCheckpoint = System.nanoTime();
+        try (Prefetcher batches = new Prefetcher(
+                data, state.position(), config.batchSize(), PREFETCHED_STEPS * config.gradientAccumulation())) {
+            while (!done() && !stopped) {
+                listener.onStep(step(batches));
+                boolean due = config.evaluateEvery() > 0 && state.step() % config.evaluateEvery() == 0;
+                if ((due || done()) && !stopped) {
+                    validation.ifPresent(this::evaluateNow);
+                }
+                Duration since = Duration.ofNanos(System.nanoTime() - lastCheckpoint);
+                if (store.isPresent() && store.get().isDue(state.step(), since)) {
+                    checkpoint(store.get());
+                    checkpointed = state.step();
+                    lastCheckpoint = System.nanoTime();
+                }
+            }
+            if (store.isPresent() && checkpointed != state.step()) {
+                checkpoint(store.get());
+            }
+        } finally {
+            listener.onEnd();
+        }
+    }
+
+    private static void refuseForeignCheckpoints(CheckpointStore checkpoints) {
+        try {
+            Optional<CheckpointStore.Entry> latest = checkpoints.latest();
+            if (latest.isPresent()) {
+                throw new IllegalStateException(checkpoints.folder() + " holds a run of "
+                        + latest.get().step() + " steps; resume() it, or choose another folder for a new one");
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private boolean done() {
+        return state.step() >= config.steps() || state.tokens() >= config.tokens();
+    }
+
+    /** Makes {@link #train} end after the step it is in, with a checkpoint. May be called from any thread. */
     public void stop() {
         stopped = true;
     }
 
-    private StepLoss accumulateGradients(PackedWindows train, long step) {
-        StepLoss total = new StepLoss();
-        int passes = config.gradientAccumulation();
-        for (int pass = 0; pass < passes; pass++) {
-            try (NDManager scope = manager.newSubManager();
-                    GradientTape tape = new GradientTape()) {
-                NDList batch = train.batch(scope, step * passes + pass, config.batchSize());
-                NDArray labels = batch.get(1);
-                // An array, not a Java number: DJL frees the scalar it makes of one before backward has read it.
-                NDArray share = scope.full(new Shape(), 1f / passes);
-                NDList outputs = model.forward(new ParameterStore(scope, false), new NDList(batch.get(0)), true);
-                NDArray crossEntropy = CausalLmLoss.crossEntropy(outputs.get(0), labels);
-                tape.backward(crossEntropy.add(outputs.get(1)).mul(share));
-                total.loss += crossEntropy.getFloat() / passes;
-                total.auxLoss += outputs.get(1).getFloat() / passes;
-                total.tokens += labels.size();
-                total.add(outputs.subNDList(2), (int) labels.size());
-            }
+    private LmTrainingListener.Step step(Prefetcher batches) {
+        long start = System.nanoTime();
+        List<TokenBatch> passes = new ArrayList<>();
+        for (int pass = 0; pass < config.gradientAccumulation(); pass++) {
+            passes.add(batches.next());
         }
-        return total;
+        long labels = passes.stream().mapToLong(TokenBatch::labelled).sum();
+        long tokens = passes.stream().mapToLong(TokenBatch::tokens).sum();
+        long tokensAfter = state.tokens() + tokens;
+        double learningRate = config.schedule().at(tokensAfter);
+        Losses losses = new Losses(0, 0);
+        List<LayerRouting> routing;
+        double norm;
+        try (RouterMonitor monitor = new RouterMonitor()) {
+            for (int pass = 0; pass < passes.size(); pass++) {
+                seedRandomness(pass);
+                losses = losses.plus(pass(passes.get(pass), labels, tokens));
+            }
+            norm = optimizer.step(learningRate, tokensAfter, config.maxGradientNorm());
+            checkFinite(losses, norm);
+            routing = monitor.layers(model);
+        }
+        if (config.biasUpdateSpeed() > 0) {
+            CorrectionBias.update(model, routing, config.biasUpdateSpeed());
+        }
+        DivergenceGuard.Level level = DivergenceGuard.next(state, losses.crossEntropy());
+        double seconds = (System.nanoTime() - start) * 1e-9;
+        state = state.after(tokens, passes.stream().mapToInt(TokenBatch::sequences).sum(), seconds, level);
+        if (DivergenceGuard.diverged(level, config.divergenceMargin())) {
+            throw new TrainingDivergedException(
+                    state.step(),
+                    String.format(
+                            "training diverged at step %d: the smoothed loss is %.4f, %.4f above its lowest, %.4f; %s",
+                            state.step(), level.smoothed(), level.smoothed() - level.lowest(), level.lowest(), advice()));
+        }
+        return new LmTrainingListener.Step(
+                state.step(),
+                plannedSteps(),
+                losses.crossEntropy(),
+                losses.aux(),
+                norm,
+                learningRate,
+                state.tokens(),
+                tokens,
+                seconds,
+                state.trainingSeconds(),
+                flopsPerToken * tokens / seconds / peakFlops,
+                NativeMemory.inUse(),
+                routing);
+    }
+
+    /** Sums over the passes of a step. */
+    private record Losses(double crossEntropy, double aux) {
+        Losses plus(Losses other) {
+            return new Losses(crossEntropy + other.crossEntropy, aux + other.aux);
+        }
+    }
+
+    /** Adds the gradients of a pass; its losses are its shares of those of the step. */
+    private Losses pass(TokenBatch batch, long labels, long tokens) {
+        double labelShare = labels == 0 ? 0 : (double) batch.labelled() / labels;
+        double tokenShare = tokens == 0 ? 0 : (double) batch.tokens() / tokens;
+        try (NDManager scope = manager.newSubManager();
+                GradientTape tape = new GradientTape()) {
+            NDList outputs = model.forward(new ParameterStore(scope, false), batch.inputs(scope), true);
+            NDArray crossEntropy = CausalLmLoss.crossEntropy(outputs.get(0), batch.labels(scope));
+            NDArray aux = outputs.get(1);
+            // Arrays, not Java numbers: DJL frees the scalar it makes of one before backward has read it.
+            NDArray loss = crossEntropy
+                    .mul(scope.full(new Shape(), (float) labelShare))
+                    .add(aux.mul(scope.full(new Shape(), (float) tokenShare)));
+            tape.backward(loss);
+            return new Losses(crossEntropy.getFloat() * labelShare, aux.getFloat() * tokenShare);
+        }
+    }
+
+    /** What is random in a pass depends on the step alone, not on what was drawn before. */
+    private void seedRandomness(int pass) {
+        model.setDropoutSeed((config.seed() * 1_000_003 + state.step()) * 65_537 + pass);
+    }
+
+    private void checkFinite(Losses losses, double norm) {
+        if (Double.isFinite(losses.crossEntropy()) && Double.isFinite(losses.aux()) && Double.isFinite(norm)) {
+            return;
+        }
+        long step = state.step() + 1;
+        throw new TrainingDivergedException(
+                step,
+                "training diverged at step " + step + ": loss " + losses.crossEntropy() + ", auxiliary loss " + losses.aux()
+                        + ", gradient norm " + norm + "; the first tensor that is not finite is "
+                        + NonFinite.first(model.parametersByPath()).orElse("none of the parameters and gradients")
+                        + "; the parameters are those of step " + state.step() + ". " + advice());
+    }
+
+    private String advice() {
+        String last = "";
+        try {
+            if (store.isPresent() && store.get().latest().isPresent()) {
+                last = " The last checkpoint is " + store.get().latest().get().folder() + ".";
+            }
+        } catch (IOException e) {
+            LOG.warn("cannot list the checkpoints", e);
+        }
+        return "lower the learning rate or lengthen the warm-up." + last;
+    }
+
+    private long plannedSteps() {
+        if (config.tokens() == Long.MAX_VALUE) {
+            return config.steps();
+        }
+        double tokensPerStep = (double) state.tokens() / state.step();
+        return Math.min(config.steps(), (long) Math.ceil(config.tokens() / tokensPerStep));
+    }
+
+    private void checkpoint(CheckpointStore checkpoints) {
+        try {
+            Path folder = checkpoints.write(model, optimizer, state, settings(), original);
+            listener.onCheckpoint(state.step(), folder);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e.getMessage(), e);
+        }
+    }
+
+    private void evaluateNow(TrainingData held) {
+        LmTrainingListener.Evaluation evaluation = evaluate(held);
+        state = state.validated(evaluation.loss());
+        listener.onEvaluation(evaluation);
     }
 
     /**
-     * The mean cross-entropy of validation windows, in the order of the text.
+     * The mean cross-entropy of validation data, in its order.
      *
-     * @param validation the windows; the configuration says how many of them
-     * @param step optimizer steps done before, for the result
+     * @param held the data; the configuration says how many batches of it
      * @return what it found
      */
-    public LmTrainingListener.Evaluation evaluate(PackedWindows validation, long step) {
-        int windows = config.evaluationBatches() == 0
-                ? validation.size()
-                : (int) Math.min(validation.size(), (long) config.evaluationBatches() * config.batchSize());
+    public LmTrainingListener.Evaluation evaluate(TrainingData held) {
+        long sequences = config.evaluationBatches() == 0
+                ? held.size()
+                : Math.min(held.size(), (long) config.evaluationBatches() * config.batchSize());
         double sum = 0;
-        long tokens = 0;
-        for (int first = 0; first < windows; first += config.batchSize()) {
+        long labels = 0;
+        for (long first = 0; first < sequences; first += config.batchSize()) {
+            TokenBatch batch = held.inOrder(first, (int) Math.min(config.batchSize(), sequences - first));
             try (NDManager scope = manager.newSubManager()) {
-                NDList batch = validation.sequentialBatch(scope, first, Math.min(config.batchSize(), windows - first));
-                NDList outputs = model.forward(new ParameterStore(scope, false), new NDList(batch.get(0)), false);
-                long count = batch.get(1).size();
-                sum += count
-                        * (double) CausalLmLoss.crossEntropy(outputs.get(0), batch.get(1))
-                                .getFloat();
-                tokens += count;
+                NDList outputs = model.forward(new ParameterStore(scope, false), batch.inputs(scope), false);
+                NDArray loss = CausalLmLoss.crossEntropy(outputs.get(0), batch.labels(scope));
+                sum += batch.labelled() * (double) loss.getFloat();
+                labels += batch.labelled();
             }
         }
-        return new LmTrainingListener.Evaluation(step, sum / tokens, tokens);
+        return new LmTrainingListener.Evaluation(state.step(), labels == 0 ? 0 : sum / labels, labels);
+    }
+
+    /**
+     * How far training is.
+     *
+     * @return optimizer steps done
+     */
+    public long step() {
+        return state.step();
     }
 
     /** Frees the optimizer's state. The model stays. */
@@ -163,31 +410,133 @@ public final class LmTrainer implements AutoCloseable {
     public void close() {
         optimizer.close();
         manager.close();
+        close(store);
     }
 
-    /** Sums over the passes of a step. */
-    private final class StepLoss {
-        private final List<LoadStatistics> loads = new ArrayList<>();
-        private double loss;
-        private double auxLoss;
-        private long tokens;
-
-        private void add(NDList counts, int passTokens) {
-            for (int i = 0; i < counts.size(); i++) {
-                LoadStatistics pass = LoadStatistics.of(
-                        counts.get(i).toLongArray(), moeLayers.get(i).capacity(passTokens));
-                if (loads.size() == i) {
-                    loads.add(pass);
-                } else {
-                    loads.set(i, loads.get(i).plus(pass));
-                }
+    private static void close(Optional<CheckpointStore> store) {
+        store.ifPresent(open -> {
+            try {
+                open.close();
+            } catch (IOException e) {
+                LOG.warn("cannot close the folder of the checkpoints", e);
             }
+        });
+    }
+
+    /** Builds an {@link LmTrainer}. */
+    public static final class Builder {
+        private Optional<CausalLm> model = Optional.empty();
+        private Optional<TrainingData> data = Optional.empty();
+        private Optional<TrainingConfig> config = Optional.empty();
+        private Optional<TrainingData> validation = Optional.empty();
+        private Optional<Path> checkpoints = Optional.empty();
+        private Optional<Checkpoint> original = Optional.empty();
+        private boolean allowChanges;
+        private CheckpointPolicy policy = CheckpointPolicy.standard();
+        private LmTrainingListener listener = new LmTrainingListener() {};
+
+        private Builder() {}
+
+        /**
+         * Sets what is trained.
+         *
+         * @param model an initialised model, changed in place; which of its parameters train must be settled
+         * @return this builder
+         */
+        public Builder setModel(CausalLm model) {
+            this.model = Optional.of(model);
+            return this;
         }
 
-        private List<LayerRouting> routing() {
-            return IntStream.range(0, loads.size())
-                    .mapToObj(i -> new LayerRouting(i, loads.get(i), Double.NaN, Double.NaN, Double.NaN))
-                    .toList();
+        /**
+         * Sets what it is trained on.
+         *
+         * @param data the sequences
+         * @return this builder
+         */
+        public Builder setData(TrainingData data) {
+            this.data = Optional.of(data);
+            return this;
+        }
+
+        /**
+         * Sets how it is trained.
+         *
+         * @param config the configuration
+         * @return this builder
+         */
+        public Builder setConfig(TrainingConfig config) {
+            this.config = Optional.of(config);
+            return this;
+        }
+
+        /**
+         * Sets what it is evaluated on (default nothing).
+         *
+         * @param validation sequences that are not trained on
+         * @return this builder
+         */
+        public Builder optValidation(TrainingData validation) {
+            this.validation = Optional.of(validation);
+            return this;
+        }
+
+        /**
+         * Sets who is told (default nobody).
+         *
+         * @param listener called on the training thread
+         * @return this builder
+         */
+        public Builder optListener(LmTrainingListener listener) {
+            this.listener = listener;
+            return this;
+        }
+
+        /**
+         * Sets where checkpoints are written (default nowhere).
+         *
+         * @param folder of this run alone; made if there is none
+         * @param policy when, and which are kept
+         * @return this builder
+         */
+        public Builder optCheckpoints(Path folder, CheckpointPolicy policy) {
+            checkpoints = Optional.of(folder);
+            this.policy = policy;
+            return this;
+        }
+
+        /**
+         * Sets where the model came from, whose layout and tokenizer the checkpoints get.
+         *
+         * @param original open for as long as the trainer
+         * @return this builder
+         */
+        public Builder optOriginal(Checkpoint original) {
+            this.original = Optional.of(original);
+            return this;
+        }
+
+        /**
+         * Sets whether a checkpoint may be resumed with another configuration or other data (default false); the model and the
+         * optimizer's state must fit in any case.
+         *
+         * @param allowChanges true to warn only
+         * @return this builder
+         */
+        public Builder optAllowChanges(boolean allowChanges) {
+            this.allowChanges = allowChanges;
+            return this;
+        }
+
+        /**
+         * Builds the trainer.
+         *
+         * @return the trainer, the caller's to close
+         * @throws IllegalArgumentException if something is missing, nothing can be trained, or the memory does not suffice
+         * @throws IOException if the folder cannot be written to, or another trainer has it open
+         */
+        public LmTrainer build() throws IOException {
+            return new LmTrainer(this);
         }
     }
 }

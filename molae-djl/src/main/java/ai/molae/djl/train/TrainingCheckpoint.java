@@ -1,0 +1,291 @@
+package ai.molae.djl.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.molae.djl.hf.Checkpoint;
+import ai.molae.djl.hf.CheckpointSaver;
+import ai.molae.djl.json.SpecJson;
+import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.safetensors.TensorType;
+import ai.molae.djl.torch.Adapters;
+import ai.molae.spec.ModelSpec;
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import java.util.zip.CRC32C;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A complete checkpoint of a run, from which it goes on exactly as if it had never stopped:
+ *
+ * <pre>
+ *   config.json, model.safetensors    the model as {@link Checkpoint} opens it, in float32, with its tokenizer if there is one
+ *   adapters/model.safetensors        the adapters (LoRA), if the model has some
+ *   optimizer/model.safetensors       the optimizer's state
+ *   trainer.json                      where the run was, its settings, versions, and length and CRC-32C of every other file
+ * </pre>
+ *
+ * <p>{@link #open} checks all files against {@code trainer.json}, so that one that was damaged is never trained on.
+ */
+public final class TrainingCheckpoint {
+
+    static final String TRAINER_FILE = "trainer.json";
+    static final String OPTIMIZER_FOLDER = "optimizer";
+    static final String ADAPTERS_FOLDER = "adapters";
+
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingCheckpoint.class);
+    private static final int FORMAT = 1;
+    private static final int CHECKSUM_BUFFER = 1 << 20;
+    private static final Gson GSON = new GsonBuilder()
+            .setPrettyPrinting()
+            .disableHtmlEscaping()
+            .serializeSpecialFloatingPointValues()
+            .create();
+
+    /** What {@code trainer.json} says. */
+    private record Contents(
+            int format,
+            TrainingState state,
+            TreeMap<String, String> settings,
+            TreeMap<String, String> versions,
+            TreeMap<String, FileSum> files,
+            JsonObject model) {}
+
+    private record FileSum(long bytes, long crc32c) {}
+
+    private final Path folder;
+    private final Contents contents;
+
+    private TrainingCheckpoint(Path folder, Contents contents) {
+        this.folder = folder;
+        this.contents = contents;
+    }
+
+    /**
+     * Opens and verifies a checkpoint: reads every byte of it.
+     *
+     * @param folder a folder that a trainer wrote
+     * @return the checkpoint
+     * @throws CorruptCheckpointException if a file is missing, damaged or of another format; the message names it
+     * @throws IOException if reading fails
+     */
+    public static TrainingCheckpoint open(Path folder) throws IOException {
+        TrainingCheckpoint checkpoint = new TrainingCheckpoint(folder, read(folder));
+        for (Map.Entry<String, FileSum> file : checkpoint.contents.files().entrySet()) {
+            checkpoint.verify(file.getKey(), file.getValue());
+        }
+        return checkpoint;
+    }
+
+    private static Contents read(Path folder) throws IOException {
+        Path file = folder.resolve(TRAINER_FILE);
+        try {
+            Contents contents = GSON.fromJson(Files.readString(file), Contents.class);
+            if (contents == null || contents.format() != FORMAT) {
+                throw new CorruptCheckpointException(
+                        folder,
+                        TRAINER_FILE + " has format " + (contents == null ? "none" : contents.format())
+                                + ", this version of molae reads " + FORMAT);
+            }
+            if (contents.state() == null
+                    || contents.settings() == null
+                    || contents.files() == null
+                    || contents.model() == null) {
+                throw new CorruptCheckpointException(folder, TRAINER_FILE + " is not complete");
+            }
+            return contents;
+        } catch (NoSuchFileException e) {
+            throw new CorruptCheckpointException(folder, TRAINER_FILE + " is missing", e);
+        } catch (JsonParseException | CharacterCodingException e) {
+            throw new CorruptCheckpointException(folder, TRAINER_FILE + " is no JSON: " + e.getMessage(), e);
+        }
+    }
+
+    private void verify(String name, FileSum expected) throws IOException {
+        Path file = folder.resolve(name);
+        if (!Files.isRegularFile(file)) {
+            throw new CorruptCheckpointException(folder, name + " is missing");
+        }
+        FileSum found = sum(file);
+        if (found.bytes() != expected.bytes()) {
+            throw new CorruptCheckpointException(
+                    folder, name + " has " + found.bytes() + " bytes, " + expected.bytes() + " were written");
+        }
+        if (found.crc32c() != expected.crc32c()) {
+            throw new CorruptCheckpointException(
+                    folder,
+                    String.format(
+                            "%s has the checksum %08x, %08x was written", name, found.crc32c(), expected.crc32c()));
+        }
+    }
+
+    private static FileSum sum(Path file) throws IOException {
+        CRC32C crc = new CRC32C();
+        ByteBuffer buffer = ByteBuffer.allocateDirect(CHECKSUM_BUFFER);
+        long bytes = 0;
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            for (int read = channel.read(buffer); read >= 0; read = channel.read(buffer.clear())) {
+                crc.update(buffer.flip());
+                bytes += read;
+            }
+        }
+        return new FileSum(bytes, crc.getValue());
+    }
+
+    /**
+     * Writes a checkpoint into an empty folder; complete only when this returns.
+     *
+     * @param folder where; created
+     * @param model its parameters
+     * @param optimizer its state
+     * @param state where the run is
+     * @param settings what must be the same to go on
+     * @param original where the model came from, whose layout and tokenizer the folder gets
+     */
+    static void write(
+            Path folder,
+            CausalLm model,
+            Optimizer optimizer,
+            TrainingState state,
+            Map<String, String> settings,
+            Optional<Checkpoint> original)
+            throws IOException {
+        CheckpointSaver saver = CheckpointSaver.ofBase(model);
+        original.ifPresent(saver::optOriginal);
+        saver.optType(TensorType.F32).save(folder);
+        Map<String, NDArray> adapters = adapters(model);
+        if (!adapters.isEmpty()) {
+            ArrayFiles.save(adapters, folder.resolve(ADAPTERS_FOLDER));
+        }
+        ArrayFiles.save(optimizer.state(), folder.resolve(OPTIMIZER_FOLDER));
+        TreeMap<String, FileSum> files = new TreeMap<>();
+        try (Stream<Path> paths = Files.walk(folder)) {
+            for (Path file : paths.filter(Files::isRegularFile).toList()) {
+                Synced.file(file);
+                files.put(folder.relativize(file).toString().replace('\\', '/'), sum(file));
+            }
+        }
+        Contents contents = new Contents(
+                FORMAT,
+                state,
+                new TreeMap<>(settings),
+                new TreeMap<>(Versions.facts()),
+                files,
+                SpecJson.toTree(model.spec()));
+        Path trainer = folder.resolve(TRAINER_FILE);
+        Files.writeString(trainer, GSON.toJson(contents));
+        Synced.file(trainer);
+        try (Stream<Path> paths = Files.walk(folder)) {
+            paths.filter(Files::isDirectory).forEach(Synced::folder);
+        }
+    }
+
+    private static Map<String, NDArray> adapters(CausalLm model) {
+        Map<String, NDArray> adapters = new LinkedHashMap<>();
+        model.parametersByPath().forEach((path, parameter) -> {
+            if (Adapters.isAdapter(path)) {
+                adapters.put(path, parameter.getArray());
+            }
+        });
+        return adapters;
+    }
+
+    /**
+     * Puts the values of the checkpoint into a model and an optimizer, in place.
+     *
+     * @throws IllegalArgumentException if they are not of the same form; they are unchanged then
+     */
+    void restore(CausalLm model, Optimizer optimizer) throws IOException {
+        ModelSpec spec = spec();
+        if (!spec.equals(model.spec())) {
+            throw new IllegalArgumentException(folder + " is a checkpoint of another model: "
+                    + Differences.of(SpecJson.toTree(spec), SpecJson.toTree(model.spec()))
+                    + "; build the model with the spec of the checkpoint, or begin a new run in another folder");
+        }
+        Map<String, NDArray> adapters = adapters(model);
+        boolean saved = Files.isDirectory(folder.resolve(ADAPTERS_FOLDER));
+        if (saved == adapters.isEmpty()) {
+            throw new IllegalArgumentException(folder
+                    + (saved
+                            ? " has adapters (LoRA), the model has none; apply the same FineTuning before resuming"
+                            : " has no adapters, the model has; resume a model without them"));
+        }
+        ArrayFiles.restore(folder.resolve(OPTIMIZER_FOLDER), optimizer.state());
+        if (saved) {
+            ArrayFiles.restore(folder.resolve(ADAPTERS_FOLDER), adapters);
+        }
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            checkpoint.loadInto(model);
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+
+    /** Says so if another version wrote it: then the last digits can differ. */
+    void warnOfVersions() {
+        String changed = Differences.of(contents.versions(), Versions.facts());
+        if (!changed.isEmpty()) {
+            LOG.warn("{} goes on elsewhere, losses will agree up to rounding only: {}", folder, changed);
+        }
+    }
+
+    /**
+     * Where it is.
+     *
+     * @return the folder
+     */
+    public Path folder() {
+        return folder;
+    }
+
+    /**
+     * How far the run was.
+     *
+     * @return optimizer steps done
+     */
+    public long step() {
+        return contents.state().step();
+    }
+
+    /**
+     * The settings of the run: optimizer, schedule, data and so on.
+     *
+     * @return values by name
+     */
+    public Map<String, String> settings() {
+        return contents.settings();
+    }
+
+    /**
+     * The model that was trained.
+     *
+     * @return its spec
+     */
+    public ModelSpec spec() {
+        return SpecJson.parseModel(GSON.toJson(contents.model()));
+    }
+
+    /** What the checkpoint says of itself, not verified. */
+    static TrainingState state(Path folder) throws IOException {
+        return read(folder).state();
+    }
+
+    TrainingState state() {
+        return contents.state();
+    }
+}
