@@ -85,9 +85,33 @@ public record ModelSpec(
      * @return the changed model
      */
     public ModelSpec mapMoe(UnaryOperator<MoeSpec> change) {
+        return mapLayers((i, layer) -> layer instanceof MoeSpec moe ? change.apply(moe) : layer);
+    }
+
+    /** What to make of the feed-forward part of a layer. */
+    @FunctionalInterface
+    public interface LayerChange {
+
+        /**
+         * Changes a layer.
+         *
+         * @param layer its number, from 0
+         * @param feedForward what it has
+         * @return what it is to have
+         */
+        FeedForwardSpec apply(int layer, FeedForwardSpec feedForward);
+    }
+
+    /**
+     * The same model with other feed-forward parts.
+     *
+     * @param change what to make of each
+     * @return the changed model
+     */
+    public ModelSpec mapLayers(LayerChange change) {
         List<FeedForwardSpec> changed = new ArrayList<>();
-        for (FeedForwardSpec feedForward : feedForwards) {
-            changed.add(feedForward instanceof MoeSpec moe ? change.apply(moe) : feedForward);
+        for (int i = 0; i < feedForwards.size(); i++) {
+            changed.add(change.apply(i, feedForwards.get(i)));
         }
         return new ModelSpec(
                 vocabSize,
