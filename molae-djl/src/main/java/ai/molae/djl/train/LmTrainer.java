@@ -18,7 +18,7 @@ import java.util.OptionalLong;
 import java.util.stream.IntStream;
 
 /**
- * Trains a {@link CausalLm} on packed windows of tokens: AdamW, global gradient clipping, gradient accumulation, evaluation every so many
+ * Trains a {@link CausalLm} on packed windows of tokens: any {@link OptimizerSpec}, global gradient clipping, gradient accumulation, evaluation every so many
  * steps. The loss is the mean cross-entropy plus the auxiliary losses of the MoE layers.
  *
  * <p>The same model, data, configuration and machine give the same losses. The arrays of a step live in a sub-manager that closes with the
@@ -35,7 +35,7 @@ public final class LmTrainer implements AutoCloseable {
     private final NDManager manager;
     private final CausalLm model;
     private final TrainingConfig config;
-    private final AdamW optimizer;
+    private final Optimizer optimizer;
     private final List<MoeSpec> moeLayers;
     private volatile boolean stopped;
 
@@ -51,7 +51,7 @@ public final class LmTrainer implements AutoCloseable {
         this.model = model;
         this.config = config;
         this.optimizer =
-                new AdamW(this.manager, model, config.beta1(), config.beta2(), config.epsilon(), config.weightDecay());
+                Optimizers.of(this.manager, model.parametersByPath(), config.optimizer(), config.parameterGroups());
         this.moeLayers = model.spec().feedForwards().stream()
                 .filter(MoeSpec.class::isInstance)
                 .map(MoeSpec.class::cast)
@@ -73,11 +73,11 @@ public final class LmTrainer implements AutoCloseable {
         long step = 0;
         while (step < config.steps() && !stopped) {
             long start = System.nanoTime();
-            double learningRate = config.schedule().at(step);
             StepLoss loss = accumulateGradients(train, step);
-            double norm = optimizer.step(learningRate, config.maxGradientNorm());
             step++;
             tokens += loss.tokens;
+            double learningRate = config.schedule().at(tokens);
+            double norm = optimizer.step(learningRate, tokens, config.maxGradientNorm());
             nanos += System.nanoTime() - start;
             if (!Double.isFinite(loss.loss) || !Double.isFinite(norm)) {
                 throw new IllegalStateException("training diverged at step " + step + ": loss " + loss.loss

@@ -1,5 +1,6 @@
 package ai.molae.djl.train;
 
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -8,11 +9,9 @@ import java.util.Objects;
  * @param steps optimizer steps
  * @param batchSize windows per forward and backward pass
  * @param gradientAccumulation passes per optimizer step; gradients are averaged
- * @param schedule learning rate by step
- * @param weightDecay λ of AdamW, on matrices only
- * @param beta1 β₁ of AdamW
- * @param beta2 β₂ of AdamW
- * @param epsilon ε of AdamW
+ * @param schedule learning rate by tokens
+ * @param optimizer which optimizer
+ * @param parameterGroups parameters that train differently; the first that matches decides
  * @param maxGradientNorm the global gradient norm is scaled down to this; 0 for never
  * @param evaluateEvery optimizer steps between evaluations; 0 for the end only
  * @param evaluationBatches batches of validation windows per evaluation, from the start of the validation text; 0 for all
@@ -22,10 +21,8 @@ public record TrainingConfig(
         int batchSize,
         int gradientAccumulation,
         LearningRateSchedule schedule,
-        double weightDecay,
-        double beta1,
-        double beta2,
-        double epsilon,
+        OptimizerSpec optimizer,
+        List<ParameterGroup> parameterGroups,
         double maxGradientNorm,
         long evaluateEvery,
         int evaluationBatches) {
@@ -36,11 +33,9 @@ public record TrainingConfig(
      * @param steps optimizer steps
      * @param batchSize windows per forward and backward pass
      * @param gradientAccumulation passes per optimizer step; gradients are averaged
-     * @param schedule learning rate by step
-     * @param weightDecay λ of AdamW, on matrices only
-     * @param beta1 β₁ of AdamW
-     * @param beta2 β₂ of AdamW
-     * @param epsilon ε of AdamW
+     * @param schedule learning rate by tokens
+     * @param optimizer which optimizer
+     * @param parameterGroups parameters that train differently; the first that matches decides
      * @param maxGradientNorm the global gradient norm is scaled down to this; 0 for never
      * @param evaluateEvery optimizer steps between evaluations; 0 for the end only
      * @param evaluationBatches batches of validation windows per evaluation, from the start of the validation text; 0 for all
@@ -54,7 +49,8 @@ public record TrainingConfig(
         if (!(maxGradientNorm >= 0)) {
             throw new IllegalArgumentException("maxGradientNorm must be at least 0, got " + maxGradientNorm);
         }
-        AdamW.checkHyperParameters(beta1, beta2, epsilon, weightDecay);
+        Objects.requireNonNull(optimizer, "optimizer");
+        parameterGroups = List.copyOf(parameterGroups);
         atLeast("evaluateEvery", evaluateEvery, 0);
         atLeast("evaluationBatches", evaluationBatches, 0);
     }
@@ -66,8 +62,7 @@ public record TrainingConfig(
     }
 
     /**
-     * A builder with AdamW's usual settings for language models: betas 0.9 and 0.95, ε 1e-8, weight decay 0.1, clipping at 1, and a constant
-     * learning rate of 1e-3 unless a schedule is set.
+     * A builder with the usual {@link AdamWSpec}, clipping at 1, and a constant learning rate of 1e-3 unless a schedule is set.
      *
      * @return the builder
      */
@@ -80,11 +75,9 @@ public record TrainingConfig(
         private long steps;
         private int batchSize;
         private int gradientAccumulation = 1;
-        private LearningRateSchedule schedule = step -> 1e-3;
-        private double weightDecay = 0.1;
-        private double beta1 = 0.9;
-        private double beta2 = 0.95;
-        private double epsilon = 1e-8;
+        private LearningRateSchedule schedule = LearningRateSchedule.constant(1e-3);
+        private OptimizerSpec optimizer = AdamWSpec.builder().build();
+        private List<ParameterGroup> parameterGroups = List.of();
         private double maxGradientNorm = 1;
         private long evaluateEvery;
         private int evaluationBatches;
@@ -136,28 +129,24 @@ public record TrainingConfig(
         }
 
         /**
-         * Sets AdamW's hyper-parameters (default 0.9, 0.95, 1e-8).
+         * Sets the optimizer (default the usual {@link AdamWSpec}).
          *
-         * @param beta1 β₁
-         * @param beta2 β₂
-         * @param epsilon ε
+         * @param optimizer the optimizer
          * @return this builder
          */
-        public Builder optAdam(double beta1, double beta2, double epsilon) {
-            this.beta1 = beta1;
-            this.beta2 = beta2;
-            this.epsilon = epsilon;
+        public Builder optOptimizer(OptimizerSpec optimizer) {
+            this.optimizer = optimizer;
             return this;
         }
 
         /**
-         * Sets the weight decay of matrices (default 0.1).
+         * Sets which parameters train differently (default none).
          *
-         * @param weightDecay λ
+         * @param groups the first that matches a parameter decides
          * @return this builder
          */
-        public Builder optWeightDecay(double weightDecay) {
-            this.weightDecay = weightDecay;
+        public Builder optParameterGroups(ParameterGroup... groups) {
+            this.parameterGroups = List.of(groups);
             return this;
         }
 
@@ -197,10 +186,8 @@ public record TrainingConfig(
                     batchSize,
                     gradientAccumulation,
                     schedule,
-                    weightDecay,
-                    beta1,
-                    beta2,
-                    epsilon,
+                    optimizer,
+                    parameterGroups,
                     maxGradientNorm,
                     evaluateEvery,
                     evaluationBatches);
