@@ -84,7 +84,7 @@ final class GroupedOptimizer implements Optimizer {
                 .singletonOrThrow()
                 .getFloat();
         double factor = maxGradientNorm / (norm + 1e-6);
-        if (maxGradientNorm > 0 && factor < 1) {
+        if (Double.isFinite(norm) && maxGradientNorm > 0 && factor < 1) {
             NDList inputs = new NDList(ParameterUpdate.numbers(scope, factor)).addAll(list);
             ParameterUpdate.OPS.call("scale_gradients", inputs.toArray(NDArray[]::new));
         }
