@@ -9,7 +9,9 @@ import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.Precision;
-import ai.molae.djl.train.AdamW;
+import ai.molae.djl.train.AdamWSpec;
+import ai.molae.djl.train.Optimizer;
+import ai.molae.djl.train.Optimizers;
 import ai.molae.spec.MoeSpec;
 import java.io.PrintStream;
 import java.util.List;
@@ -71,15 +73,16 @@ final class MemorySection {
         try (NDManager own = manager.newSubManager()) {
             MoeBlock block = Layers.initialize(
                     own, MoeBlock.builder().optPrecision(precision).optRecompute(recompute), spec);
-            try (AdamW optimizer = new AdamW(own, block, 0.9, 0.95, 1e-8, 0.1)) {
+            try (Optimizer optimizer =
+                    Optimizers.of(own, block, AdamWSpec.builder().build())) {
                 NDArray x = Layers.inputs(own, 1, T, spec.hiddenSize())[0];
                 for (int i = 0; i < WARM_UP_STEPS; i++) {
                     TrainingSection.step(block, x, GradientTape::new);
-                    optimizer.step(1e-4, 1);
+                    optimizer.step(1e-4, 0, 1);
                 }
                 try (NativeMemory.Peak peak = NativeMemory.watchPeak()) {
                     TrainingSection.step(block, x, GradientTape::new);
-                    optimizer.step(1e-4, 1);
+                    optimizer.step(1e-4, 0, 1);
                     return peak.bytes().orElseThrow() - before;
                 }
             }

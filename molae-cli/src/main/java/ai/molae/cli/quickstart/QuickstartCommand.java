@@ -206,10 +206,12 @@ public final class QuickstartCommand implements Callable<Integer> {
         int batchSize = positive("--batch", batch, preset.batchSize);
         double peak =
                 Ranges.finitePositive("--lr", Optional.ofNullable(learningRate).orElse(preset.learningRate));
+        long stepTokens = (long) batchSize * sequenceLength;
         return TrainingConfig.builder()
                 .setSteps(count)
                 .setBatchSize(batchSize)
-                .optSchedule(LearningRateSchedule.warmupCosine(peak, peak / 10, Math.min(20, count / 10), count))
+                .optSchedule(LearningRateSchedule.warmupCosine(
+                        peak, peak / 10, Math.min(20, count / 10) * stepTokens, count * stepTokens))
                 .optEvaluation(
                         Math.max(1, count / EVALUATIONS), Math.max(1, EVALUATION_TOKENS / (batchSize * sequenceLength)))
                 .build();

@@ -4,6 +4,7 @@ import ai.molae.cli.model.TokenizerChoice;
 import ai.molae.cli.options.Ranges;
 import ai.molae.cli.options.TrainingPrecision;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.train.AdamWSpec;
 import ai.molae.djl.train.LearningRateSchedule;
 import ai.molae.djl.train.TrainingConfig;
 import org.jspecify.annotations.Nullable;
@@ -103,13 +104,15 @@ final class HowOptions {
         Ranges.positive("--batch", batch);
         double peak = learningRate == null ? mode.learningRate : Ranges.finitePositive("--lr", learningRate);
         int warmupSteps = warmup == null ? Math.min(20, steps / 10) : Ranges.between("--warmup", warmup, 0, steps);
+        long stepTokens = (long) batch * window;
         return TrainingConfig.builder()
                 .setSteps(steps)
                 .setBatchSize(batch)
-                .optSchedule(LearningRateSchedule.warmupCosine(peak, peak / 10, warmupSteps, steps))
-                .optWeightDecay(0) // it would pull what was learned before towards zero
-                .optEvaluation(Math.max(1, steps / EVALUATIONS), (int)
-                        Math.max(1, EVALUATION_TOKENS / ((long) batch * window)))
+                .optSchedule(LearningRateSchedule.warmupCosine(
+                        peak, peak / 10, warmupSteps * stepTokens, steps * stepTokens))
+                // Weight decay would pull what was learned before towards zero.
+                .optOptimizer(AdamWSpec.builder().optWeightDecay(0).build())
+                .optEvaluation(Math.max(1, steps / EVALUATIONS), (int) Math.max(1, EVALUATION_TOKENS / stepTokens))
                 .build();
     }
 }

@@ -4,7 +4,8 @@ import ai.djl.ndarray.NDArray;
 import java.util.Map;
 
 /**
- * Changes parameters by their gradients. It owns its state, in arrays that a checkpoint saves and restores in place. Not thread-safe.
+ * Changes parameters by their gradients; {@link Optimizers} makes it. It owns its state, in arrays that a checkpoint saves and restores in
+ * place: with state and parameters restored the next steps are, bit by bit, those that would have followed. Not thread-safe.
  */
 public interface Optimizer extends AutoCloseable {
 
@@ -22,7 +23,8 @@ public interface Optimizer extends AutoCloseable {
     /**
      * Everything that the next steps depend on besides the parameters.
      *
-     * @return live arrays by name, {@code <path of the parameter>.<state>}, always the same for the same model and settings; the optimizer's own
+     * @return live arrays by name, always the same names for the same model and settings: {@code <path of the parameter>.<state>}, float32 or
+     *     uint8, and {@code step}, a float32 number; the optimizer's own. To restore, copy into them ({@code saved.copyTo(array)})
      */
     Map<String, NDArray> state();
 

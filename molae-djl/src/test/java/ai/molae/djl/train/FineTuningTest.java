@@ -129,7 +129,7 @@ class FineTuningTest {
         return TrainingConfig.builder()
                 .setSteps(steps)
                 .setBatchSize(8)
-                .optSchedule(step -> 0.01)
+                .optSchedule(LearningRateSchedule.constant(0.01))
                 .build();
     }
 
@@ -240,9 +240,11 @@ class FineTuningTest {
         mode.mode.applyTo(model);
         long trained = model.getParameters().keys().stream().filter(mode.trains).count();
         int arrays = manager.getManagedArrays().size();
-        try (AdamW optimizer = new AdamW(manager, model, 0.9, 0.95, 1e-8, 0)) {
-            // The weight itself, two moments and the number of steps.
-            assertThat(manager.getManagedArrays().size() - arrays).isEqualTo((int) (4 * trained));
+        try (Optimizer optimizer =
+                Optimizers.of(manager, model, AdamWSpec.builder().build())) {
+            // Two moments of each, and the number of steps.
+            assertThat(manager.getManagedArrays().size() - arrays).isEqualTo((int) (2 * trained + 1));
+            assertThat(optimizer.state()).hasSize((int) (2 * trained + 1));
         }
     }
 

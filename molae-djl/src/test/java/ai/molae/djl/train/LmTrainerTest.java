@@ -31,6 +31,7 @@ class LmTrainerTest {
 
     private static final int VOCAB = 16;
     private static final int SEQUENCE = 16;
+    private static final long STEP_TOKENS = 8L * SEQUENCE;
     private static final MoeSpec MOE = MoeSpec.builder()
             .setHiddenSize(16)
             .setIntermediateSize(8)
@@ -79,7 +80,8 @@ class LmTrainerTest {
         return TrainingConfig.builder()
                 .setSteps(steps)
                 .setBatchSize(8)
-                .optSchedule(LearningRateSchedule.warmupCosine(0.01, 0.001, Math.min(5, steps), steps));
+                .optSchedule(LearningRateSchedule.warmupCosine(
+                        0.01, 0.001, STEP_TOKENS * Math.min(5, steps), STEP_TOKENS * steps));
     }
 
     private Recorder train(CausalLm model, TrainingConfig config) {
@@ -178,7 +180,7 @@ class LmTrainerTest {
         TrainingConfig wild = TrainingConfig.builder()
                 .setSteps(50)
                 .setBatchSize(2)
-                .optSchedule(step -> 1e30)
+                .optSchedule(LearningRateSchedule.constant(1e30))
                 .build();
 
         assertThatThrownBy(() -> train(model, wild))
@@ -220,8 +222,6 @@ class LmTrainerTest {
                 .hasMessageContaining("gradientAccumulation");
         assertThatThrownBy(() -> config(1).optMaxGradientNorm(Double.NaN).build())
                 .hasMessageContaining("maxGradientNorm must be at least 0, got NaN");
-        assertThatThrownBy(() -> config(1).optWeightDecay(-1).build()).hasMessageContaining("weightDecay >= 0, got");
-        assertThatThrownBy(() -> config(1).optAdam(0.9, 1, 1e-8).build()).hasMessageContaining("0.9 and 1.0");
         assertThatThrownBy(() -> config(1).optEvaluation(-1, 0).build()).hasMessageContaining("evaluateEvery");
         assertThatThrownBy(() -> config(1).optEvaluation(0, -1).build()).hasMessageContaining("evaluationBatches");
     }
