@@ -63,6 +63,7 @@ public final class CausalLm extends LmBlock {
     private final Parameter head;
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final RmsNorm norm;
+    private volatile int recompute;
 
     private CausalLm(Builder builder) {
         spec = builder.spec.orElseThrow(() -> new IllegalArgumentException("a CausalLm needs a spec; use setSpec"));
@@ -112,6 +113,32 @@ public final class CausalLm extends LmBlock {
      */
     public List<DecoderLayer> layers() {
         return List.copyOf(layers);
+    }
+
+    /**
+     * Makes training keep less between the passes for one forward pass more (Chen et al., arXiv 1604.06174): segments of layers keep nothing
+     * but what they read, {@code [B, S, n]}, and the backward pass runs each segment again. At its peak a step then holds the inputs of all
+     * segments and the activations of one. Losses, loads and gradients stay the same, bit by bit. Training then needs a
+     * {@link ai.molae.djl.torch.GradientTape}; inference is not concerned. May be changed at any time between two training passes.
+     *
+     * @param layersPerSegment 1 for the least memory, more for fewer inputs, 0 (at first) to keep everything
+     * @throws IllegalArgumentException if it is negative
+     */
+    public void setRecompute(int layersPerSegment) {
+        if (layersPerSegment < 0) {
+            throw new IllegalArgumentException(
+                    "layersPerSegment must be 0 (keep all activations) or more, got " + layersPerSegment);
+        }
+        recompute = layersPerSegment;
+    }
+
+    /**
+     * How many layers are recomputed together.
+     *
+     * @return layers per segment, 0 if all activations are kept
+     */
+    public int recompute() {
+        return recompute;
     }
 
     /**
@@ -249,19 +276,9 @@ public final class CausalLm extends LmBlock {
         NDArray tokens = inputs.head();
         checkTokens(tokens);
         NDArray mask = mask(inputs);
-        int count = (int) tokens.getShape().get(1);
         NDArray h = embed(parameterStore, tokens, training);
         LayerStatistics statistics = new LayerStatistics();
-        try (Positions positions = Positions.of(spec.attention(), tokens.getManager(), count, mask, 0)) {
-            for (int i = 0; i < layers.size(); i++) {
-                try (NDArray before = h) {
-                    NDList outputs =
-                            layers.get(i).apply(parameterStore, before, positions, mask, KvCache.Layer.NONE, training);
-                    h = outputs.head();
-                    statistics.add(spec.feedForwards().get(i), outputs);
-                }
-            }
-        }
+        h = new LayerStack(spec, layers, recompute).forward(parameterStore, h, mask, training, statistics);
         try (NDArray last = h) {
             NDList result = new NDList(head(parameterStore, last, training));
             if (training) {

@@ -9,6 +9,7 @@ import ai.molae.spec.AuxLossScope;
 import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.MoeSpec;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** Gathers what the MoE layers of a model say in a training pass: auxiliary losses, added up or pooled, and loads. */
@@ -24,20 +25,35 @@ final class LayerStatistics {
     private final NDList loads = new NDList();
     private final Map<Pool, Pooled> pools = new LinkedHashMap<>();
 
-    /** Takes the outputs of a layer, of which h is the first. */
-    void add(FeedForwardSpec spec, NDList outputs) {
-        if (outputs.size() == 1) {
-            return;
+    /** How many arrays such a layer returns behind h. */
+    private static int count(FeedForwardSpec spec) {
+        if (!(spec instanceof MoeSpec moe)) {
+            return 0;
         }
-        losses.add(outputs.get(1));
-        loads.add(outputs.get(2));
-        MoeSpec moe = (MoeSpec) spec;
+        return moe.router().auxLossScope() == AuxLossScope.MODEL ? 3 : 2;
+    }
+
+    /** Takes what layers returned behind h, one layer's after the other's. */
+    void add(List<FeedForwardSpec> specs, NDList statistics) {
+        int at = 0;
+        for (FeedForwardSpec spec : specs) {
+            int next = at + count(spec);
+            if (next > at) {
+                add((MoeSpec) spec, new NDList(statistics.subList(at, next)));
+            }
+            at = next;
+        }
+    }
+
+    private void add(MoeSpec moe, NDList statistics) {
+        losses.add(statistics.get(0));
+        loads.add(statistics.get(1));
         if (moe.router().auxLossScope() == AuxLossScope.MODEL) {
             Pool pool = new Pool(moe.numExperts(), moe.router().auxLossCoef());
             Pooled pooled = pools.computeIfAbsent(pool, p -> new Pooled(new NDList(), new NDList()));
-            pooled.probabilities().add(outputs.get(3));
+            pooled.probabilities().add(statistics.get(2));
             // A handle of its own, because it is given a name.
-            pooled.loads().add(outputs.get(2).reshape(moe.numExperts()));
+            pooled.loads().add(statistics.get(1).reshape(moe.numExperts()));
         }
     }
 

@@ -2,7 +2,6 @@ package ai.molae.djl.moe;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.types.DataType;
 import ai.molae.djl.torch.GradientTape;
 import java.util.Map;
 
@@ -22,32 +21,21 @@ final class AdaptedMoe {
             Map<String, NDArray> parameters,
             MoeOps.Statistics statistics,
             boolean recompute) {
-        return GradientTape.current().orElseThrow().record(tokens.x(), x -> {
+        GradientTape tape = GradientTape.current().orElseThrow();
+        if (recompute) {
+            return tape.recompute(
+                    new NDList(tokens.x()),
+                    inputs -> MoeOps.forward(layer, tokens.with(inputs.head()), parameters, statistics));
+        }
+        return tape.record(tokens.x(), x -> {
             NDList recorded = MoeOps.forward(layer, tokens.with(x), parameters, statistics);
             NDList outputs = new NDList();
             recorded.forEach(output -> outputs.add(output.stopGradient()));
-            if (recompute) {
-                recorded.close();
-            }
             return new GradientTape.Recorded(outputs, gradients -> {
-                NDList again = recompute ? MoeOps.forward(layer, tokens.with(x), parameters, statistics) : recorded;
-                try (again) {
-                    return new GradientTape.Gradient(x.zerosLike(), product(again, gradients));
+                try (recorded) {
+                    return GradientTape.Gradient.byAutograd(x, recorded, gradients);
                 }
             });
         });
-    }
-
-    /** {@code Σ output · gradient} over the floating-point outputs. */
-    private static NDArray product(NDList outputs, NDList gradients) {
-        NDArray sum = outputs.head().mul(gradients.head()).sum();
-        int next = 1;
-        for (NDArray output : outputs.subList(1, outputs.size())) {
-            if (output.getDataType() == DataType.FLOAT32) {
-                sum = sum.add(output.mul(gradients.get(next)).sum());
-                next++;
-            }
-        }
-        return sum;
     }
 }

@@ -11,8 +11,10 @@ import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.GradientCollector;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,7 +63,31 @@ public final class GradientTape implements GradientCollector {
      * @param direct worked out by the operation itself, of the shape of the input
      * @param surrogate a scalar whose gradient autograd works out: the sum of what autograd recorded of the input, times its gradients
      */
-    public record Gradient(NDArray direct, NDArray surrogate) {}
+    public record Gradient(NDArray direct, NDArray surrogate) {
+
+        /**
+         * A gradient that is all autograd's.
+         *
+         * @param x the input
+         * @param outputs what was made of it, recorded by autograd
+         * @param gradients a gradient per floating-point output
+         * @return no direct part, and the sum of the outputs times their gradients
+         */
+        public static Gradient byAutograd(NDArray x, NDList outputs, NDList gradients) {
+            return new Gradient(x.zerosLike(), GradientTape.surrogate(outputs, gradients));
+        }
+    }
+
+    /** What is run again in the backward pass, and what it reads besides the input. */
+    private record Segment(Function<NDList, NDList> operation, NDList constants) {
+
+        /** Runs it with handles of its own, which belong to the manager. */
+        NDList run(NDArray x, NDManager manager) {
+            NDList inputs = new NDList(view(x, manager));
+            constants.forEach(constant -> inputs.add(view(constant, manager)));
+            return operation.apply(inputs);
+        }
+    }
 
     /** A place where autograd's graph is cut: `before` belongs to the graph below, the leaves are where the graph above ends. */
     private static final class Cut implements AutoCloseable {
@@ -75,12 +101,40 @@ public final class GradientTape implements GradientCollector {
         @Nullable
         Function<NDList, Gradient> backward;
 
+        @Nullable
+        Segment segment;
+
         Cut(NDArray x) {
             manager = Engine.getEngine("PyTorch").newBaseManager(x.getDevice());
             before = view(x, manager);
             leaf = x.stopGradient();
             leaf.attach(manager);
             leaf.setRequiresGradient(true);
+        }
+
+        /** Makes the outputs leaves of the graph above; returns handles for who goes on with them. */
+        NDList take(NDList outputs, NDManager owner) {
+            NDList taken = new NDList();
+            for (NDArray output : outputs) {
+                if (output.getDataType() == DataType.FLOAT32) {
+                    output.attach(manager);
+                    output.setRequiresGradient(true);
+                    results.add(output);
+                    taken.add(view(output, owner));
+                } else {
+                    output.attach(owner);
+                    taken.add(output);
+                }
+            }
+            return taken;
+        }
+
+        /** The gradients of what was taken, which is then freed. */
+        NDList given() {
+            NDList given = new NDList();
+            results.forEach(result -> given.add(result.getGradient()));
+            results.close();
+            return given;
         }
 
         @Override
@@ -92,6 +146,7 @@ public final class GradientTape implements GradientCollector {
     private final GradientCollector collector;
     private final Deque<Cut> cuts = new ArrayDeque<>();
     private boolean backwardDone;
+    private boolean recomputing;
 
     /** Starts recording on this thread. */
     public GradientTape() {
@@ -140,19 +195,51 @@ public final class GradientTape implements GradientCollector {
         Cut cut = newCut(x);
         Recorded recorded = operation.apply(cut.leaf);
         cut.backward = recorded.backward;
-        NDList outputs = new NDList();
-        for (NDArray output : recorded.outputs) {
-            if (output.getDataType() == DataType.FLOAT32) {
-                output.attach(cut.manager);
-                output.setRequiresGradient(true);
-                cut.results.add(output);
-                outputs.add(view(output, x.getManager()));
-            } else {
-                output.attach(x.getManager());
-                outputs.add(output);
+        return cut.take(recorded.outputs, x.getManager());
+    }
+
+    /**
+     * Runs a part of a model and keeps nothing but what it reads; the backward pass runs it again, and then back (Chen et al., arXiv
+     * 1604.06174). Both times autograd and this tape record, so that the results and all gradients are those of running it once, bit by
+     * bit; the first time what they recorded is dropped at once. The segment may hold operations of this tape, and segments.
+     *
+     * @param inputs x, float32, which gets a gradient, and arrays that get none, such as a mask; they stay the caller's, and the tape
+     *     keeps the memory of all of them. Like what any operation of the tape reads, x must not be used elsewhere without {@link #cut}
+     * @param segment makes its results of handles of the inputs, which it may close; it has to give the same both times
+     * @return the results, owned by the manager of x; those of float32 have gradients, the others none
+     */
+    public NDList recompute(NDList inputs, Function<NDList, NDList> segment) {
+        NDArray x = inputs.head();
+        Cut cut = newCut(x);
+        NDList constants = new NDList();
+        inputs.subNDList(1).forEach(constant -> constants.add(view(constant, cut.manager)));
+        Segment kept = new Segment(segment, constants);
+        int below = cuts.size();
+        try (NDManager scope = cut.manager.newSubManager()) {
+            NDList outputs = new NDList();
+            for (NDArray output : kept.run(cut.leaf, scope)) {
+                outputs.add(output.stopGradient());
+            }
+            cut.segment = kept;
+            return cut.take(outputs, x.getManager());
+        } finally {
+            // If the segment failed, its own cut goes too.
+            int keep = cut.segment == null ? below - 1 : below;
+            while (cuts.size() > keep) {
+                cuts.pop().close();
             }
         }
-        return outputs;
+    }
+
+    /**
+     * Whether what runs on this thread ran before: in the backward pass of an operation or a segment of the tape, which computes activations
+     * again. Who counts something in a forward pass leaves it alone then.
+     *
+     * @return true between the beginning and the end of such a pass
+     */
+    public static boolean isRecomputing() {
+        GradientTape tape = CURRENT.get();
+        return tape != null && tape.recomputing;
     }
 
     private Cut newCut(NDArray x) {
@@ -184,8 +271,12 @@ public final class GradientTape implements GradientCollector {
         try {
             collector.backward(target);
             while (!cuts.isEmpty()) {
-                try (Cut cut = cuts.pop()) {
-                    flowBack(cut);
+                if (cuts.element().segment != null) {
+                    runAgain(cuts.element());
+                } else {
+                    try (Cut cut = cuts.pop()) {
+                        flowBack(cut);
+                    }
                 }
             }
         } catch (EngineException e) {
@@ -198,18 +289,30 @@ public final class GradientTape implements GradientCollector {
         }
     }
 
+    /**
+     * Records a segment anew and lets the gradients of its results flow into it, down to its last cut. Its cuts now lie above that of its
+     * input, which has become an ordinary one.
+     */
+    private void runAgain(Cut cut) {
+        Segment segment = Objects.requireNonNull(cut.segment);
+        cut.segment = null;
+        try (NDList given = cut.given();
+                NDManager scope = cut.manager.newSubManager()) {
+            NDList outputs = computingAgain(() -> segment.run(cut.leaf, scope));
+            backwardFrom(surrogate(outputs, given));
+        }
+    }
+
     /** Frees what it has read as soon as it can: this is where a training step holds most. */
-    private static void flowBack(Cut cut) {
+    private void flowBack(Cut cut) {
         NDArray gradient;
-        if (cut.backward == null) {
+        Function<NDList, Gradient> backward = cut.backward;
+        if (backward == null) {
             gradient = cut.leaf.getGradient();
         } else {
-            NDList given = new NDList();
-            cut.results.forEach(result -> given.add(result.getGradient()));
-            cut.results.close();
-            Gradient parts = cut.backward.apply(given);
-            NDArray surrogate = parts.surrogate();
-            JniUtils.backward((PtNDArray) surrogate, (PtNDArray) surrogate.onesLike(), false, false);
+            NDList given = cut.given();
+            Gradient parts = computingAgain(() -> backward.apply(given));
+            backwardFrom(parts.surrogate());
             given.close();
             gradient = parts.direct();
             try (NDArray recorded = cut.leaf.getGradient()) {
@@ -218,6 +321,32 @@ public final class GradientTape implements GradientCollector {
             cut.leaf.close();
         }
         CommonOps.OPS.call("flow", cut.before, gradient);
+    }
+
+    private <T> T computingAgain(Supplier<T> pass) {
+        recomputing = true;
+        try {
+            return pass.get();
+        } finally {
+            recomputing = false;
+        }
+    }
+
+    /** {@code Σ output · gradient} over the floating-point outputs. */
+    private static NDArray surrogate(NDList outputs, NDList gradients) {
+        NDArray sum = outputs.head().mul(gradients.head()).sum();
+        int next = 1;
+        for (NDArray output : outputs.subList(1, outputs.size())) {
+            if (output.getDataType() == DataType.FLOAT32) {
+                sum = sum.add(output.mul(gradients.get(next)).sum());
+                next++;
+            }
+        }
+        return sum;
+    }
+
+    private static void backwardFrom(NDArray scalar) {
+        JniUtils.backward((PtNDArray) scalar, (PtNDArray) scalar.onesLike(), false, false);
     }
 
     @Override

@@ -64,6 +64,95 @@ class GradientTapeTest {
         }
     }
 
+    // ---- recomputation ----
+
+    @Test
+    void aSegmentRunsAgainInTheBackwardPassAndOnlyThenIsRecomputing() {
+        List<Boolean> runs = new ArrayList<>();
+        try (GradientTape tape = new GradientTape()) {
+            NDList y = tape.recompute(new NDList(x), inputs -> {
+                runs.add(GradientTape.isRecomputing());
+                return new NDList(inputs.head().mul(w).mul(inputs.head()));
+            });
+            assertThat(y.head().toFloatArray()).containsExactly(18, 4);
+            tape.backward(y.head().sum());
+            assertThat(runs).containsExactly(false, true);
+            assertThat(GradientTape.isRecomputing()).isFalse();
+        }
+        assertThat(gradient(x)).containsExactly(12, -8);
+        assertThat(gradient(w)).containsExactly(9, 1);
+    }
+
+    @Test
+    void anOperationsOwnBackwardPassIsRecomputingToo() {
+        List<Boolean> runs = new ArrayList<>();
+        try (GradientTape tape = new GradientTape()) {
+            NDList y = tape.record(
+                    x,
+                    leaf -> new Recorded(new NDList(leaf.stopGradient()), gradients -> {
+                        runs.add(GradientTape.isRecomputing());
+                        return Gradient.byAutograd(leaf, new NDList(leaf.mul(w)), gradients);
+                    }));
+            assertThat(GradientTape.isRecomputing()).isFalse();
+            tape.backward(y.head().sum());
+        }
+        assertThat(runs).containsExactly(true);
+        assertThat(gradient(x)).containsExactly(2, 4);
+    }
+
+    @Test
+    void segmentsMayHoldOperationsCutsAndSegments() {
+        for (boolean recompute : new boolean[] {false, true}) {
+            x = parameter(3, -1);
+            w = parameter(2, 4);
+            try (GradientTape tape = new GradientTape()) {
+                Function<NDList, NDList> inner = inputs -> {
+                    NDArray h = GradientTape.cut(inputs.head().mul(w));
+                    return new NDList(h.add(square(h)));
+                };
+                Function<NDList, NDList> outer = inputs -> {
+                    NDArray a = recompute
+                            ? tape.recompute(inputs, inner).head()
+                            : inner.apply(inputs).head();
+                    return new NDList(a.mul(w), a.sum());
+                };
+                NDArray read = x.mul(w);
+                NDList y = recompute ? tape.recompute(new NDList(read), outer) : outer.apply(new NDList(read));
+                tape.backward(y.get(0).sum().add(y.get(1)));
+            }
+            // a = h + h² with h = x w², loss = Σ a w + a; dh/dx = w², dh/dw = 2 x w
+            assertThat(gradient(x)).containsExactly(3 * 25 * 4, 5 * -31 * 16);
+            assertThat(gradient(w)).containsExactly(12 + 144 + 3 * 25 * 12, -16 + 256 + 5 * -31 * -8);
+        }
+    }
+
+    @Test
+    void arraysBesideTheInputMayBeClosedBeforeTheBackwardPass() {
+        NDArray mask = manager.create(new float[] {1, 0});
+        try (GradientTape tape = new GradientTape()) {
+            NDList y = tape.recompute(
+                    new NDList(x, mask),
+                    in -> new NDList(in.get(0).mul(in.get(1)), in.get(1).toType(DataType.INT64, true)));
+            mask.close();
+            assertThat(y.get(1).toLongArray()).containsExactly(1, 0);
+            tape.backward(y.get(0).sum());
+        }
+        assertThat(gradient(x)).containsExactly(1, 0);
+    }
+
+    @Test
+    void aSegmentThatFailsLeavesTheTapeUsable() {
+        try (GradientTape tape = new GradientTape()) {
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> tape.recompute(new NDList(x), inputs -> {
+                        GradientTape.cut(inputs.head());
+                        throw new IllegalStateException("full");
+                    }));
+            tape.backward(x.mul(w).sum());
+        }
+        assertThat(gradient(x)).containsExactly(2, 4);
+    }
+
     private NDArray parameter(float... values) {
         NDArray array = manager.create(values);
         array.setRequiresGradient(true);
