@@ -20,17 +20,18 @@ final class AdaptedMoe {
             MoeOps.Layer layer,
             MoeOps.Tokens tokens,
             Map<String, NDArray> parameters,
-            MoeOps.Statistics statistics,
+            Account account,
             boolean recompute) {
         return GradientTape.current().orElseThrow().record(tokens.x(), x -> {
-            NDList recorded = MoeOps.forward(layer, tokens.with(x), parameters, statistics);
+            NDList recorded = MoeOps.forward(layer, tokens.with(x), parameters, account);
             NDList outputs = new NDList();
             recorded.forEach(output -> outputs.add(output.stopGradient()));
             if (recompute) {
                 recorded.close();
             }
             return new GradientTape.Recorded(outputs, gradients -> {
-                NDList again = recompute ? MoeOps.forward(layer, tokens.with(x), parameters, statistics) : recorded;
+                NDList again =
+                        recompute ? MoeOps.forward(layer, tokens.with(x), parameters, account.again()) : recorded;
                 try (again) {
                     return new GradientTape.Gradient(x.zerosLike(), product(again, gradients));
                 }

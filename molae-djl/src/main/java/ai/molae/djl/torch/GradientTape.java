@@ -115,6 +115,16 @@ public final class GradientTape implements GradientCollector {
     }
 
     /**
+     * Whether this thread computes a forward pass a second time, for a backward pass that has not kept what it needs: then nothing is counted
+     * again.
+     *
+     * @return true inside such a pass
+     */
+    public static boolean isRecomputing() {
+        return false;
+    }
+
+    /**
      * Lets an array be read by an operation of this tape and by others.
      *
      * @param x an array; use the result in its place from here on
