@@ -1,6 +1,7 @@
 package ai.molae.route;
 
 import ai.molae.spec.ScoreFunction;
+import java.util.Arrays;
 
 /**
  * What keeps the experts evenly used: auxiliary losses with their derivatives, and the loss-free update of the
@@ -27,17 +28,7 @@ public final class BalanceLoss {
      * @return L, at least 0
      */
     public static double switchLoss(Routing routing) {
-        if (routing.tokens() == 0) {
-            return 0;
-        }
-        double[] fN = choicesPerToken(routing);
-        double sum = 0;
-        for (double[] probabilitiesN : routing.probabilities()) {
-            for (int i = 0; i < fN.length; i++) {
-                sum += fN[i] * probabilitiesN[i];
-            }
-        }
-        return routing.numExperts() * sum / routing.tokens();
+        return globalLoss(routing, new long[routing.numExperts()], 0);
     }
 
     /**
@@ -50,37 +41,87 @@ public final class BalanceLoss {
      * @throws IllegalArgumentException if the logits are not of shape {@code [T, N]}
      */
     public static double[][] switchLossGradient(ScoreFunction scoreFunction, double[][] logitsTN, Routing routing) {
-        int tokens = routing.tokens();
-        if (logitsTN.length != tokens) {
-            throw new IllegalArgumentException(
-                    "logits has " + logitsTN.length + " rows, the routing has " + tokens + " tokens");
-        }
-        if (tokens == 0) {
-            return new double[0][];
-        }
-        double[] gradProbabilitiesN = choicesPerToken(routing);
-        for (int i = 0; i < gradProbabilitiesN.length; i++) {
-            gradProbabilitiesN[i] *= (double) routing.numExperts() / tokens;
-        }
-        double[][] gradLogitsTN = new double[tokens][];
-        for (int t = 0; t < tokens; t++) {
-            if (logitsTN[t].length != routing.numExperts()) {
-                throw new IllegalArgumentException("logits of token " + t + " has " + logitsTN[t].length
-                        + " values, expected numExperts = " + routing.numExperts());
+        return globalLossGradient(scoreFunction, logitsTN, routing, new long[routing.numExperts()], 0);
+    }
+
+    /**
+     * The load-balancing loss of a pass of an optimizer step over what all passes so far chose (Megatron-Core's {@code global_aux_loss} in the
+     * scale of {@link #switchLoss}):
+     *
+     * <pre>
+     *   L = N Σ_i f_i P_i     f_i = (choices of expert i before + in this pass) / (tokens before + T)
+     *                         P_i = mean over the tokens of this pass of the probability of expert i
+     * </pre>
+     *
+     * It depends on how the step is cut into passes. Without passes before it is {@link #switchLoss}.
+     *
+     * @param routing the routing of this pass
+     * @param loadBefore {@code [N]} choices of every expert in the passes before; not changed
+     * @param tokensBefore tokens of the passes before
+     * @return L, at least 0
+     * @throws IllegalArgumentException if there are not N loads
+     */
+    public static double globalLoss(Routing routing, long[] loadBefore, long tokensBefore) {
+        double[] fN = choicesPerToken(routing, loadBefore, tokensBefore);
+        double sum = 0;
+        for (double[] probabilitiesN : routing.probabilities()) {
+            for (int i = 0; i < fN.length; i++) {
+                sum += fN[i] * probabilitiesN[i];
             }
+        }
+        return routing.tokens() == 0 ? 0 : routing.numExperts() * sum / routing.tokens();
+    }
+
+    /**
+     * The derivative of {@link #globalLoss}; gradient flows through P only.
+     *
+     * @param scoreFunction the router's score function
+     * @param logitsTN the logits {@code [T, N]} that were routed
+     * @param routing what the router made of them
+     * @param loadBefore {@code [N]} choices of every expert in the passes before; not changed
+     * @param tokensBefore tokens of the passes before
+     * @return dL/dl {@code [T, N]}, a new array
+     * @throws IllegalArgumentException if the logits are not of shape {@code [T, N]} or there are not N loads
+     */
+    public static double[][] globalLossGradient(
+            ScoreFunction scoreFunction, double[][] logitsTN, Routing routing, long[] loadBefore, long tokensBefore) {
+        checkRows(logitsTN, routing);
+        double[] gradProbabilitiesN = choicesPerToken(routing, loadBefore, tokensBefore);
+        for (int i = 0; i < gradProbabilitiesN.length; i++) {
+            gradProbabilitiesN[i] *= (double) routing.numExperts() / routing.tokens();
+        }
+        double[][] gradLogitsTN = new double[routing.tokens()][];
+        for (int t = 0; t < gradLogitsTN.length; t++) {
             gradLogitsTN[t] = TopKRouter.probabilitiesBackward(scoreFunction, logitsTN[t], gradProbabilitiesN);
         }
         return gradLogitsTN;
     }
 
-    /** f {@code [N]} of {@link #switchLoss}. */
-    private static double[] choicesPerToken(Routing routing) {
+    /** f {@code [N]} of {@link #globalLoss}. */
+    private static double[] choicesPerToken(Routing routing, long[] loadBefore, long tokensBefore) {
+        if (loadBefore.length != routing.numExperts()) {
+            throw new IllegalArgumentException("the routing has numExperts = " + routing.numExperts()
+                    + ", the load before is of " + loadBefore.length);
+        }
         long[] countsN = routing.tokensPerExpert();
         double[] fN = new double[countsN.length];
         for (int i = 0; i < fN.length; i++) {
-            fN[i] = (double) countsN[i] / routing.tokens();
+            fN[i] = (double) (loadBefore[i] + countsN[i]) / (tokensBefore + routing.tokens());
         }
         return fN;
+    }
+
+    private static void checkRows(double[][] logitsTN, Routing routing) {
+        if (logitsTN.length != routing.tokens()) {
+            throw new IllegalArgumentException(
+                    "logits has " + logitsTN.length + " rows, the routing has " + routing.tokens() + " tokens");
+        }
+        for (int t = 0; t < logitsTN.length; t++) {
+            if (logitsTN[t].length != routing.numExperts()) {
+                throw new IllegalArgumentException("logits of token " + t + " has " + logitsTN[t].length
+                        + " values, expected numExperts = " + routing.numExperts());
+            }
+        }
     }
 
     /**
@@ -104,20 +145,88 @@ public final class BalanceLoss {
             throw new IllegalArgumentException(
                     "sequenceLength must be positive and divide the " + tokens + " tokens, got " + sequenceLength);
         }
-        if (tokens == 0) {
-            return 0;
-        }
-        double balanced = (double) sequenceLength * routing.experts()[0].length / routing.numExperts();
+        return sequenceLoss(routing, equal(sequenceLength, tokens / sequenceLength));
+    }
+
+    /**
+     * The same for sequences of different length, such as those that were padded ({@link Routing#only}). The mean is over the tokens:
+     *
+     * <pre>
+     *   L = Σ_b (S_b / T) Σ_i ( n_bi / (S_b·K/N) ) P_bi
+     * </pre>
+     *
+     * so that the losses of parts of a batch, each weighing its tokens, add up to the loss of the batch.
+     *
+     * @param routing the routing of sequences, one after the other
+     * @param lengths S_b of every sequence, 0 included
+     * @return L, at least 0
+     * @throws IllegalArgumentException if a length is negative or they do not add up to T
+     */
+    public static double sequenceLoss(Routing routing, int[] lengths) {
+        checkLengths(routing, lengths);
         double sum = 0;
-        for (int from = 0; from < tokens; from += sequenceLength) {
-            long[] countsN = routing.tokensPerExpert(from, from + sequenceLength);
-            for (int t = from; t < from + sequenceLength; t++) {
-                for (int i = 0; i < countsN.length; i++) {
-                    sum += countsN[i] / balanced * routing.probabilities()[t][i];
+        int from = 0;
+        for (int length : lengths) {
+            double[] gradProbabilitiesN = sequenceGradient(routing, from, length);
+            for (int t = from; t < from + length; t++) {
+                for (int i = 0; i < gradProbabilitiesN.length; i++) {
+                    sum += gradProbabilitiesN[i] * routing.probabilities()[t][i];
                 }
             }
+            from += length;
         }
-        return sum / tokens;
+        return sum;
+    }
+
+    /**
+     * The derivative of {@link #sequenceLoss(Routing, int[])}; gradient flows through P only.
+     *
+     * @param scoreFunction the router's score function
+     * @param logitsTN the logits {@code [T, N]} that were routed
+     * @param routing what the router made of them
+     * @param lengths S_b of every sequence
+     * @return dL/dl {@code [T, N]}, a new array
+     * @throws IllegalArgumentException if the logits are not of shape {@code [T, N]} or the lengths do not add up to T
+     */
+    public static double[][] sequenceLossGradient(
+            ScoreFunction scoreFunction, double[][] logitsTN, Routing routing, int[] lengths) {
+        checkRows(logitsTN, routing);
+        checkLengths(routing, lengths);
+        double[][] gradLogitsTN = new double[routing.tokens()][];
+        int from = 0;
+        for (int length : lengths) {
+            double[] gradProbabilitiesN = sequenceGradient(routing, from, length);
+            for (int t = from; t < from + length; t++) {
+                gradLogitsTN[t] = TopKRouter.probabilitiesBackward(scoreFunction, logitsTN[t], gradProbabilitiesN);
+            }
+            from += length;
+        }
+        return gradLogitsTN;
+    }
+
+    /** What every probability of a sequence is multiplied by in {@link #sequenceLoss(Routing, int[])}: {@code n_bi / (S_b·K/N) / T}. */
+    private static double[] sequenceGradient(Routing routing, int from, int length) {
+        long[] countsN = routing.tokensPerExpert(from, from + length);
+        double[] gradN = new double[countsN.length];
+        for (int i = 0; i < gradN.length && length > 0; i++) {
+            double balanced = (double) length * routing.experts()[0].length / routing.numExperts();
+            gradN[i] = countsN[i] / balanced / routing.tokens();
+        }
+        return gradN;
+    }
+
+    private static int[] equal(int length, int count) {
+        int[] lengths = new int[count];
+        Arrays.fill(lengths, length);
+        return lengths;
+    }
+
+    private static void checkLengths(Routing routing, int[] lengths) {
+        if (Arrays.stream(lengths).sum() != routing.tokens()
+                || Arrays.stream(lengths).anyMatch(length -> length < 0)) {
+            throw new IllegalArgumentException("sequences of length " + Arrays.toString(lengths)
+                    + " do not make up the " + routing.tokens() + " tokens of the routing");
+        }
     }
 
     /**

@@ -1,5 +1,8 @@
 package ai.molae.route;
 
+import java.util.Arrays;
+import java.util.stream.IntStream;
+
 /**
  * Which experts every token visits and with which weight. The arrays are held, not copied: whoever passes or receives
  * them must not change them. Two routings are equal only if they hold the same arrays.
@@ -98,5 +101,38 @@ public record Routing(int numExperts, int[][] experts, double[][] weights, boole
             }
         }
         return dropped;
+    }
+
+    /**
+     * How undecided the router is: the mean over the tokens of the entropy of their probabilities.
+     *
+     * @return {@code mean −Σ_i P_ti ln P_ti} in nats, from 0 (certain) to ln N; 0 without tokens
+     */
+    public double meanEntropy() {
+        double sum = 0;
+        for (double[] row : probabilities) {
+            for (double p : row) {
+                sum -= p == 0 ? 0 : p * Math.log(p);
+            }
+        }
+        return tokens() == 0 ? 0 : sum / tokens();
+    }
+
+    /**
+     * The routing of some of the tokens, such as those that are no padding.
+     *
+     * @param tokens {@code [T]} true for those to keep
+     * @return a routing that shares the rows of this one
+     * @throws IllegalArgumentException if there are not T flags
+     */
+    public Routing only(boolean[] tokens) {
+        check(tokens.length == tokens(), "got " + tokens.length + " flags for " + tokens() + " tokens");
+        int[] rows = IntStream.range(0, tokens.length).filter(t -> tokens[t]).toArray();
+        return new Routing(
+                numExperts,
+                Arrays.stream(rows).mapToObj(t -> experts[t]).toArray(int[][]::new),
+                Arrays.stream(rows).mapToObj(t -> weights[t]).toArray(double[][]::new),
+                Arrays.stream(rows).mapToObj(t -> kept[t]).toArray(boolean[][]::new),
+                Arrays.stream(rows).mapToObj(t -> probabilities[t]).toArray(double[][]::new));
     }
 }

@@ -5,6 +5,7 @@ import ai.molae.spec.MoeSpec;
 import ai.molae.spec.RouterSpec;
 import ai.molae.spec.ScoreFunction;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * Top-K choice of experts for every router family a {@link RouterSpec} describes, and its derivative. For each token:
@@ -22,6 +23,8 @@ import java.util.Arrays;
  *   p      = p · routedScalingFactor
  *   p      = 0 where the expert is full               capacity, in token order
  * </pre>
+ *
+ * <p>Padding takes no place in an expert: capacity is that of the other tokens, and where there is one, padding visits no expert.
  *
  * <p>Immutable and safe for concurrent use.
  */
@@ -50,6 +53,21 @@ public final class TopKRouter {
      *     infinite
      */
     public Routing route(double[][] logitsTN, double[] correctionBias) {
+        boolean[] all = new boolean[logitsTN.length];
+        Arrays.fill(all, true);
+        return route(logitsTN, correctionBias, all);
+    }
+
+    /**
+     * Chooses experts for tokens of which some are padding.
+     *
+     * @param logitsTN l {@code [T, N]}, raw; not changed
+     * @param correctionBias b {@code [N]}, or empty when the spec has no correction bias; not changed
+     * @param real {@code [T]} false for padding; not changed
+     * @return the routing of all tokens; {@link Routing#only} leaves padding out
+     * @throws IllegalArgumentException if a row has not N logits, the bias or the flags have the wrong length, or a number is NaN or infinite
+     */
+    public Routing route(double[][] logitsTN, double[] correctionBias, boolean[] real) {
         checkLogits(logitsTN);
         checkBias(correctionBias);
         int tokens = logitsTN.length;
@@ -57,7 +75,12 @@ public final class TopKRouter {
         double[][] weightsTK = new double[tokens][];
         boolean[][] keptTK = new boolean[tokens][spec.topK()];
         double[][] probabilitiesTN = new double[tokens][];
-        int capacity = spec.capacity(tokens);
+        if (real.length != tokens) {
+            throw new IllegalArgumentException(
+                    "real has " + real.length + " flags, expected " + tokens + ", one a token");
+        }
+        int capacity = spec.capacity(
+                (int) IntStream.range(0, tokens).filter(t -> real[t]).count());
         int[] takenN = new int[spec.numExperts()];
         for (int t = 0; t < tokens; t++) {
             double[] scoresN = scores(logitsTN[t]);
@@ -65,7 +88,7 @@ public final class TopKRouter {
             weightsTK[t] = weights(gather(scoresN, expertsTK[t]));
             probabilitiesTN[t] = probabilities(router.scoreFunction(), logitsTN[t]);
             for (int slot = 0; slot < spec.topK(); slot++) {
-                keptTK[t][slot] = takenN[expertsTK[t][slot]]++ < capacity;
+                keptTK[t][slot] = real[t] ? takenN[expertsTK[t][slot]]++ < capacity : !router.hasCapacity();
                 if (!keptTK[t][slot]) {
                     weightsTK[t][slot] = 0;
                 }

@@ -226,7 +226,7 @@ public record RouterSpec(
         /**
          * Sets what the load-balancing loss balances (default {@link AuxLossScope#LAYER}).
          *
-         * @param auxLossScope layer, model or sequence
+         * @param auxLossScope layer, model, sequence or global
          * @return this builder
          */
         public Builder optAuxLossScope(AuxLossScope auxLossScope) {

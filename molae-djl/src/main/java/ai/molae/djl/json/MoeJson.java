@@ -26,8 +26,11 @@ final class MoeJson {
             "sigmoid", ScoreFunction.SIGMOID);
     private static final Map<String, GroupScore> GROUP_SCORES =
             Map.of("max", GroupScore.MAX, "top2_sum", GroupScore.TOP2_SUM);
-    private static final Map<String, AuxLossScope> SCOPES =
-            Map.of("layer", AuxLossScope.LAYER, "model", AuxLossScope.MODEL, "sequence", AuxLossScope.SEQUENCE);
+    private static final Map<String, AuxLossScope> SCOPES = Map.of(
+            "layer", AuxLossScope.LAYER,
+            "model", AuxLossScope.MODEL,
+            "sequence", AuxLossScope.SEQUENCE,
+            "global", AuxLossScope.GLOBAL);
     private static final Map<String, ExpertOperator> OPERATORS =
             Map.of("gate", ExpertOperator.GATE, "up", ExpertOperator.UP, "down", ExpertOperator.DOWN);
 

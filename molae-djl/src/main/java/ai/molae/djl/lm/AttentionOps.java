@@ -15,6 +15,9 @@ final class AttentionOps {
 
     static final List<String> GROUPED = List.of("q_proj", "k_proj", "v_proj", "o_proj");
 
+    /** TorchScript's number of the element type. */
+    private static final long FLOAT32 = 6;
+
     private AttentionOps() {}
 
     /**
@@ -37,11 +40,13 @@ final class AttentionOps {
             NDArray x,
             Positions positions,
             KvCache.Layer cache) {
+        long gemm = w.gemm(GROUPED);
+        NDArray mask = positions.mask(window, maskType(gemm, cache));
         double clip = Double.isFinite(spec.clipQkv()) ? spec.clipQkv() : 0;
         try (NDArray ints = ints(
                         spec.headDim(),
                         normCode(spec.qkNorm()),
-                        w.gemm(GROUPED),
+                        gemm,
                         positions.start(),
                         window,
                         code(spec.rope().interleaved()));
@@ -63,7 +68,7 @@ final class AttentionOps {
                             w.get("k_norm"),
                             positions.cos(),
                             positions.sin(),
-                            positions.visible(),
+                            mask,
                             cache.keys(),
                             cache.values(),
                             ints,
@@ -84,6 +89,8 @@ final class AttentionOps {
      */
     static NDArray latent(LatentAttentionSpec spec, Weights w, NDArray x, Positions positions, KvCache.Layer cache) {
         List<String> matrices = latentMatrices(spec);
+        long gemm = w.gemm(matrices);
+        NDArray mask = positions.mask(Positions.EVERYWHERE, maskType(gemm, cache));
         try (NDArray ints = ints(
                         spec.numAttentionHeads(),
                         spec.qLoraRank(),
@@ -91,7 +98,7 @@ final class AttentionOps {
                         spec.qkNopeHeadDim(),
                         spec.qkRopeHeadDim(),
                         spec.vHeadDim(),
-                        w.gemm(matrices),
+                        gemm,
                         positions.start(),
                         code(spec.rope().interleaved()));
                 NDArray floats = floats(spec.normEps(), spec.softmaxScale())) {
@@ -112,12 +119,17 @@ final class AttentionOps {
                             w.get("kv_a_layernorm"),
                             positions.cos(),
                             positions.sin(),
-                            positions.visible(),
+                            mask,
                             cache.keys(),
                             ints,
                             floats)
                     .singletonOrThrow();
         }
+    }
+
+    /** Queries are float32, like the cache, where there is one. */
+    private static long maskType(long gemm, KvCache.Layer cache) {
+        return cache.keys().isEmpty() ? gemm & 15 : FLOAT32;
     }
 
     /** In the order in which {@code attend_latent} has them. */

@@ -19,16 +19,20 @@ final class AdaptedMoe {
             MoeOps.Layer layer,
             MoeOps.Tokens tokens,
             Map<String, NDArray> parameters,
-            MoeOps.Statistics statistics,
+            Account account,
             boolean recompute) {
         GradientTape tape = GradientTape.current().orElseThrow();
         if (recompute) {
             return tape.recompute(
                     new NDList(tokens.x()),
-                    inputs -> MoeOps.forward(layer, tokens.with(inputs.head()), parameters, statistics));
+                    inputs -> MoeOps.forward(
+                            layer,
+                            tokens.with(inputs.head()),
+                            parameters,
+                            GradientTape.isRecomputing() ? account.again() : account));
         }
         return tape.record(tokens.x(), x -> {
-            NDList recorded = MoeOps.forward(layer, tokens.with(x), parameters, statistics);
+            NDList recorded = MoeOps.forward(layer, tokens.with(x), parameters, account);
             NDList outputs = new NDList();
             recorded.forEach(output -> outputs.add(output.stopGradient()));
             return new GradientTape.Recorded(outputs, gradients -> {

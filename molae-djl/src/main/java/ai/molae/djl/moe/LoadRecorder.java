@@ -3,6 +3,8 @@ package ai.molae.djl.moe;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.molae.route.LoadStatistics;
+import ai.molae.spec.MoeSpec;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -42,10 +44,11 @@ public final class LoadRecorder implements AutoCloseable {
     }
 
     void record(MoeBlock block, MoeOps.Tokens tokens, Map<String, NDArray> parameters) {
-        int rows = (int) tokens.x().getShape().get(0);
-        try (NDList routing = MoeOps.route(block.spec(), tokens, parameters, MoeOps.Statistics.AUX)) {
+        MoeSpec spec = block.spec();
+        try (NDList routing = MoeOps.route(spec, tokens, parameters, Account.of(MoeOps.Statistics.AUX))) {
             long[] counts = routing.get(3).toLongArray();
-            loads.merge(block, LoadStatistics.of(counts, block.spec().capacity(rows)), LoadStatistics::plus);
+            int rows = (int) (Arrays.stream(counts).sum() / spec.topK());
+            loads.merge(block, LoadStatistics.of(counts, spec.capacity(rows)), LoadStatistics::plus);
         }
     }
 

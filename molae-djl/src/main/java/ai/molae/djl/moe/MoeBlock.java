@@ -45,7 +45,8 @@ import org.jspecify.annotations.Nullable;
  * <table>
  * <caption>Arrays</caption>
  * <tr><th>input</th><td>x</td><td>{@code [..., n]} float32; leading dimensions are flattened to T tokens, T = 0 included</td></tr>
- * <tr><th></th><td>mask</td><td>optional, one number per token: those with 0 are padding and count neither in aux nor in load</td></tr>
+ * <tr><th></th><td>mask</td><td>optional, one number per token: those with 0 are padding, which counts neither in
+ * aux nor in load and takes no place where experts have a capacity (there it visits none)</td></tr>
  * <tr><th rowspan="3">output</th><td>y</td><td>{@code [..., n]} float32</td></tr>
  * <tr><td>aux</td><td>{@code []} float32, in training only: {@code auxLossCoef · balance + zLossCoef · z}; add it to the loss</td></tr>
  * <tr><td>load</td><td>{@code [N]} int64, in training only: tokens that chose each expert, before capacity</td></tr>
@@ -231,7 +232,7 @@ public final class MoeBlock extends AdaptableBlock {
 
     private NDList forward(MoeOps.Tokens tokens, Map<String, NDArray> parameters, boolean training) {
         NDArray x = tokens.x();
-        MoeOps.Statistics told = training ? statistics : MoeOps.Statistics.NONE;
+        Account account = training ? RouterMonitor.account(this, statistics) : Account.NOTHING;
         if (!training) {
             LoadRecorder.current().ifPresent(recorder -> recorder.record(this, tokens, parameters));
         }
@@ -240,10 +241,10 @@ public final class MoeBlock extends AdaptableBlock {
         }
         if (training && GradientTape.current().isPresent() && JniUtils.isGradMode()) {
             if (MoeOps.adaptsExperts(parameters)) {
-                return AdaptedMoe.onTape(layer, tokens, parameters, told, recompute);
+                return AdaptedMoe.onTape(layer, tokens, parameters, account, recompute);
             }
             long gemm = Gemm.training(precision, x.getDevice());
-            TapedMoe taped = new TapedMoe(layer, gemm, tokens, parameters, told, recompute);
+            TapedMoe taped = new TapedMoe(layer, gemm, tokens, parameters, account, recompute);
             return GradientTape.current().get().record(x, taped::forward);
         }
         if (training && recompute) {
@@ -251,7 +252,7 @@ public final class MoeBlock extends AdaptableBlock {
                     "this MoeBlock recomputes its activations, which needs a GradientTape in the place of"
                             + " DJL's GradientCollector; open one, or build with optRecompute(false)");
         }
-        return MoeOps.forward(layer, tokens, parameters, told);
+        return MoeOps.forward(layer, tokens, parameters, account);
     }
 
     private void checkInput(NDArray x) {

@@ -8,6 +8,7 @@ import static ai.molae.djl.torch.TorchArguments.ints;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.molae.djl.torch.Adapters;
 import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.Precision;
@@ -119,6 +120,15 @@ final class MoeOps {
         Tokens with(NDArray other) {
             return new Tokens(other, mask, sequenceLength);
         }
+
+        /** How many are no padding; there must be a mask. */
+        long real() {
+            try (NDArray real = mask.neq(0);
+                    NDArray ones = real.toType(DataType.INT64, false);
+                    NDArray sum = ones.sum()) {
+                return sum.getLong();
+            }
+        }
     }
 
     /**
@@ -136,11 +146,12 @@ final class MoeOps {
      * @param spec the layer
      * @param tokens the tokens
      * @param parameters the layer's parameters by name
-     * @param statistics what to return besides the choices
+     * @param account what to return besides the choices
      * @return ids {@code [T, K]} int64 (N where the expert's capacity dropped the token), weights {@code [T, K]}, auxiliary loss
-     *     {@code []}, tokens per expert {@code [N]} int64 counted before capacity, probabilities summed over the tokens {@code [N]}
+     *     {@code []}, tokens per expert {@code [N]} int64 counted before capacity, probabilities summed over the tokens {@code [N]}, and what
+     *     a listener is told
      */
-    static NDList route(MoeSpec spec, Tokens tokens, Map<String, NDArray> parameters, Statistics statistics) {
+    static NDList route(MoeSpec spec, Tokens tokens, Map<String, NDArray> parameters, Account account) {
         RouterSpec router = spec.router();
         NDArray x = tokens.x();
         boolean bySequence = router.auxLossScope() == AuxLossScope.SEQUENCE;
@@ -151,9 +162,11 @@ final class MoeOps {
                         router.nGroup(),
                         router.topkGroup(),
                         code(router.groupScore() == GroupScore.TOP2_SUM),
-                        spec.capacity((int) x.getShape().get(0)),
-                        statistics.number,
-                        bySequence ? tokens.sequenceLength() : 0);
+                        capacity(spec, tokens),
+                        account.statistics().number,
+                        bySequence ? tokens.sequenceLength() : 0,
+                        code(account.listener().isPresent()));
+                NDArray before = floats(account.before());
                 NDArray floats = floats(router.routedScalingFactor(), router.auxLossCoef(), router.zLossCoef())) {
             return OPS.call(
                     "route",
@@ -161,9 +174,17 @@ final class MoeOps {
                     require(parameters, "router"),
                     parameters.getOrDefault("e_score_correction_bias", absent()),
                     tokens.mask(),
+                    before,
                     ints,
                     floats);
         }
+    }
+
+    /** Padding takes no place in an expert. Counting it waits for a GPU. */
+    private static int capacity(MoeSpec spec, Tokens tokens) {
+        boolean padded = spec.router().hasCapacity() && !tokens.mask().isEmpty();
+        return spec.capacity(
+                (int) (padded ? tokens.real() : tokens.x().getShape().get(0)));
     }
 
     /**
@@ -172,20 +193,19 @@ final class MoeOps {
      * @param layer the layer
      * @param tokens the tokens
      * @param parameters the layer's parameters by name
-     * @param statistics what to return besides y
+     * @param account what to return besides y
      * @return y {@code [T, n]}, and with statistics aux {@code []} and load {@code [N]}, and if pooled probabilities {@code [N]}
      */
-    static NDList forward(Layer layer, Tokens tokens, Map<String, NDArray> parameters, Statistics statistics) {
+    static NDList forward(Layer layer, Tokens tokens, Map<String, NDArray> parameters, Account account) {
         NDArray x = tokens.x();
-        NDList routing = route(layer.spec(), tokens, parameters, statistics);
+        NDList routing = route(layer.spec(), tokens, parameters, account);
         try (NDArray ids = routing.get(0);
                 NDArray weights = routing.get(1)) {
             long gemm = Gemm.training(layer.precision(), x.getDevice());
             NDArray y =
                     experts(layer, gemm, x, ids, weights, parameters, Keep.NONE).singletonOrThrow();
             NDList result = new NDList(plusShared(layer, x, y, parameters));
-            result.addAll(statistics.of(routing));
-            routing.subNDList(2 + statistics.arrays).close();
+            result.addAll(account.settle(routing));
             return result;
         }
     }
@@ -291,6 +311,13 @@ final class MoeOps {
             if (stack != null) {
                 OPS.call("first_gradient", stack).close();
             }
+        }
+    }
+
+    /** Writes the values of an array into another, in place. */
+    static void assign(NDArray target, NDArray source) {
+        try (NDArray from = ints(0)) {
+            OPS.call("assign", source, target, from).close();
         }
     }
 

@@ -16,7 +16,7 @@ final class TapedMoe {
     private final MoeOps.Layer layer;
     private final Map<String, NDArray> parameters;
     private final MoeOps.Tokens tokens;
-    private final MoeOps.Statistics statistics;
+    private final Account account;
     private final boolean recompute;
 
     /** One decision for both passes: what was kept has to fit. */
@@ -27,13 +27,13 @@ final class TapedMoe {
             long gemm,
             MoeOps.Tokens tokens,
             Map<String, NDArray> parameters,
-            MoeOps.Statistics statistics,
+            Account account,
             boolean recompute) {
         this.gemm = gemm;
         this.layer = layer;
         this.parameters = parameters;
         this.tokens = tokens;
-        this.statistics = statistics;
+        this.account = account;
         this.recompute = recompute;
     }
 
@@ -46,22 +46,23 @@ final class TapedMoe {
         }
     }
 
-    private Recorded recordAutograd(NDArray x) {
+    private Recorded recordAutograd(NDArray x, Account told) {
         return new Recorded(
-                MoeOps.route(layer.spec(), tokens.with(x), parameters, statistics),
+                MoeOps.route(layer.spec(), tokens.with(x), parameters, told),
                 layer.spec().sharedExpert().map(s -> MoeOps.shared(layer.spec(), x, parameters, layer.precision())));
     }
 
     /** The forward pass. */
     GradientTape.Recorded forward(NDArray x) {
         MoeOps.giveGradients(parameters);
-        Recorded recorded = recordAutograd(x);
+        Recorded recorded = recordAutograd(x, account);
+        account.tell(recorded.routing());
         NDList yAndKept = runExperts(x, recorded);
         NDList outputs = outputs(yAndKept.get(0), recorded);
         if (recompute) {
             recorded.close();
             return new GradientTape.Recorded(
-                    outputs, gradients -> backward(x, recordAutograd(x), new NDList(), gradients));
+                    outputs, gradients -> backward(x, recordAutograd(x, account.again()), new NDList(), gradients));
         }
         return new GradientTape.Recorded(outputs, gradients -> backward(x, recorded, yAndKept.subNDList(1), gradients));
     }
@@ -78,7 +79,7 @@ final class TapedMoe {
 
     private NDList outputs(NDArray y, Recorded recorded) {
         NDList outputs = new NDList(y);
-        statistics.of(recorded.routing()).forEach(a -> outputs.add(a.stopGradient()));
+        account.statistics().of(recorded.routing()).forEach(a -> outputs.add(a.stopGradient()));
         return outputs;
     }
 
@@ -94,10 +95,10 @@ final class TapedMoe {
             }
             NDArray surrogate = routing.get(1).mul(ours.get(1)).sum();
             // The load between the two has no gradient.
-            if (statistics != MoeOps.Statistics.NONE) {
+            if (account.statistics() != MoeOps.Statistics.NONE) {
                 surrogate = surrogate.add(routing.get(2).mul(gradients.get(1)));
             }
-            if (statistics == MoeOps.Statistics.POOLED) {
+            if (account.statistics() == MoeOps.Statistics.POOLED) {
                 surrogate = surrogate.add(routing.get(4).mul(gradients.get(2)).sum());
             }
             if (recorded.shared().isPresent()) {

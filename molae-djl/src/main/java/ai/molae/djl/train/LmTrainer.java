@@ -12,8 +12,10 @@ import ai.molae.djl.data.TrainingData;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
+import ai.molae.djl.lm.DecoderLayer;
 import ai.molae.djl.moe.CorrectionBias;
 import ai.molae.djl.moe.LayerRouting;
+import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.moe.RouterMonitor;
 import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.NativeMemory;
@@ -94,7 +96,7 @@ public final class LmTrainer implements AutoCloseable {
             if (config.checkMemory()) {
                 MemoryEstimate.of(model, config, data.sequenceLength()).check();
             }
-            optimizer = Optimizers.create(manager, model.parametersByPath(), config.optimizer(), config.parameterGroups());
+            optimizer = Optimizers.of(manager, model.parametersByPath(), config.optimizer(), config.parameterGroups());
         } catch (RuntimeException e) {
             close(store);
             manager.close();
@@ -263,10 +265,10 @@ public final class LmTrainer implements AutoCloseable {
             }
             norm = optimizer.step(learningRate, tokensAfter, config.maxGradientNorm());
             checkFinite(losses, norm);
-            routing = monitor.layers(model);
-        }
-        if (config.biasUpdateSpeed() > 0) {
-            CorrectionBias.update(model, routing, config.biasUpdateSpeed());
+            routing = monitor.layers(model.layers());
+            if (config.biasUpdateSpeed() > 0) {
+                CorrectionBias.update(layersWhoseRouterTrains(), monitor, config.biasUpdateSpeed());
+            }
         }
         DivergenceGuard.Level level = DivergenceGuard.next(state, losses.crossEntropy());
         double seconds = (System.nanoTime() - start) * 1e-9;
@@ -292,6 +294,13 @@ public final class LmTrainer implements AutoCloseable {
                 flopsPerToken * tokens / seconds / peakFlops,
                 NativeMemory.inUse(),
                 routing);
+    }
+
+    private List<DecoderLayer> layersWhoseRouterTrains() {
+        return model.layers().stream()
+                .filter(layer -> layer.feedForward() instanceof MoeBlock moe
+                        && moe.getDirectParameters().get("router").requiresGradient())
+                .toList();
     }
 
     /** Sums over the passes of a step. */

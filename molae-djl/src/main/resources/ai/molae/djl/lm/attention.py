@@ -30,27 +30,18 @@
   def normalize(self, x: Tensor, w: Tensor, eps: float) -> Tensor:
     return torch.rms_norm(x.to(6), [x.size(-1)], w, eps)
 
-  # What the last S of L positions may see, [1 or B, 1, S, L]: not what comes later or lies before the window, not padding, themselves in
-  # any case.
-  def seen(self, visible: Tensor, S: int, L: int, window: int, device: Device) -> Tensor:
-    to = torch.arange(L, dtype=4, layout=None, device=device).unsqueeze(0)
-    at = torch.narrow(to, 1, L - S, S).t()
-    see = torch.logical_and(to <= at, to > at - window).unsqueeze(0)
-    if visible.numel() > 0:
-      see = torch.logical_and(see, torch.logical_or((visible != 0).unsqueeze(1), to == at))
-    return see.unsqueeze(1)
-
-  # q [B, H, S, d], k and v [B, G, L, d or d_v], of which the last S positions are those of q -> [B, S, H d_v]
-  def attend(self, q: Tensor, k: Tensor, v: Tensor, visible: Tensor, window: int, scale: float) -> Tensor:
+  # q [B, H, S, d], k and v [B, G, L, d or d_v], of which the last S positions are those of q; mask of the element type of q, to be added
+  # to the scores ([1 or B, 1, S, L], see lm.py), or empty if a token sees all before it, if it is alone of the window -> [B, S, H d_v]
+  def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, window: int, scale: float) -> Tensor:
     B, H, S, d = q.size(0), q.size(1), q.size(2), q.size(3)
     G, L = k.size(1), k.size(2)
     ratio = H // G
-    masked = visible.numel() > 0
+    masked = mask.numel() > 0
     if S == 1:
       # The last position sees all others, so that a group's query heads can stand as rows and keys need not be repeated.
       rows = q.reshape([B, G, ratio, d])
       if masked:
-        y = torch.scaled_dot_product_attention(rows, k, v, self.seen(visible, 1, L, window, q.device), 0.0, False, scale=scale)
+        y = torch.scaled_dot_product_attention(rows, k, v, mask, 0.0, False, scale=scale)
       else:
         last = min(window, L)
         y = torch.scaled_dot_product_attention(rows, torch.narrow(k, 2, L - last, last), torch.narrow(v, 2, L - last, last), None, 0.0, False, scale=scale)
@@ -58,15 +49,15 @@
       if ratio > 1:
         k = k.unsqueeze(2).expand([B, G, ratio, L, k.size(3)]).reshape([B, H, L, k.size(3)])
         v = v.unsqueeze(2).expand([B, G, ratio, L, v.size(3)]).reshape([B, H, L, v.size(3)])
-      if L == S and window >= L and not masked:
-        y = torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=scale)
+      if masked:
+        y = torch.scaled_dot_product_attention(q, k, v, mask, 0.0, False, scale=scale)
       else:
-        y = torch.scaled_dot_product_attention(q, k, v, self.seen(visible, S, L, window, q.device), 0.0, False, scale=scale)
+        y = torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=scale)
     return torch.transpose(y.reshape([B, H, S, v.size(3)]), 1, 2).reshape([B, S, H * v.size(3)])
 
   # x [B, S, n]; ws: q [H d, n], k and v [G d, n], o [n, H d]; biases and norm weights or empty; caches [B, G, capacity, d], of which
   # the first `start` positions are filled, or empty -> [B, S, n]. Keys and values are written into the caches.
-  def attend_grouped(self, x: Tensor, ws: List[Tensor], q_b: Tensor, k_b: Tensor, v_b: Tensor, o_b: Tensor, q_norm: Tensor, k_norm: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, k_cache: Tensor, v_cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
+  def attend_grouped(self, x: Tensor, ws: List[Tensor], q_b: Tensor, k_b: Tensor, v_b: Tensor, o_b: Tensor, q_norm: Tensor, k_norm: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, k_cache: Tensor, v_cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
     d, kind, gemm, start, window, interleaved = annotate(List[int], ints.tolist())
     eps, clip = annotate(List[float], floats.tolist())
     B, S = x.size(0), x.size(1)
@@ -79,18 +70,18 @@
       # float32, like the cache: casting the cache would copy it for every token.
       torch.copy_(torch.narrow(k_cache, 2, start, S), k)
       torch.copy_(torch.narrow(v_cache, 2, start, S), v)
-      y = self.attend(q, torch.narrow(k_cache, 2, 0, start + S), torch.narrow(v_cache, 2, 0, start + S), visible, window, scale)
+      y = self.attend(q, torch.narrow(k_cache, 2, 0, start + S), torch.narrow(v_cache, 2, 0, start + S), mask, window, scale)
     else:
-      y = self.attend(q.to(gemm & 15), k.to(gemm & 15), v.to(gemm & 15), visible, window, scale)
+      y = self.attend(q.to(gemm & 15), k.to(gemm & 15), v.to(gemm & 15), mask, window, scale)
     return self.biased(y.reshape([B * S, y.size(2)]), ws, 3, o_b, gemm).reshape([B, S, x.size(2)])
 
   # The same with the packed weights of this module in the place of q, k, v and o.
-  def prepared_grouped_attention(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, o: Tensor, q_b: Tensor, k_b: Tensor, v_b: Tensor, o_b: Tensor, q_norm: Tensor, k_norm: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, k_cache: Tensor, v_cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
-    return self.attend_grouped(x, self.matrices, q_b, k_b, v_b, o_b, q_norm, k_norm, cos, sin, visible, k_cache, v_cache, ints, floats)
+  def prepared_grouped_attention(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, o: Tensor, q_b: Tensor, k_b: Tensor, v_b: Tensor, o_b: Tensor, q_norm: Tensor, k_norm: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, k_cache: Tensor, v_cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
+    return self.attend_grouped(x, self.matrices, q_b, k_b, v_b, o_b, q_norm, k_norm, cos, sin, mask, k_cache, v_cache, ints, floats)
 
   # x [B, S, n]; ws: q [H (nope + rope), n], or q_a [r_q, n] and q_b [H (nope + rope), r_q]; kv_a [r + rope, n]; o [n, H d_v]; kv_b [H (nope + d_v), r];
   # cache [B, capacity, r + rope] of latents and rotated keys, or empty -> [B, S, n]
-  def attend_latent(self, x: Tensor, ws: List[Tensor], kv_b: Tensor, q_a_b: Tensor, kv_a_b: Tensor, o_b: Tensor, q_a_norm: Tensor, kv_a_norm: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
+  def attend_latent(self, x: Tensor, ws: List[Tensor], kv_b: Tensor, q_a_b: Tensor, kv_a_b: Tensor, o_b: Tensor, q_a_norm: Tensor, kv_a_norm: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
     H, r_q, r, nope, rope, d_v, gemm, start, interleaved = annotate(List[int], ints.tolist())
     eps, scale = annotate(List[float], floats.tolist())
     B, S = x.size(0), x.size(1)
@@ -120,7 +111,7 @@
         k_b = torch.narrow(lora_b.reshape([H, nope + d_v, lora_b.size(1)]), 1, 0, nope)
         q_c = q_c + torch.matmul(torch.matmul(q_nope, k_b) * s, lora_a)
       k = latents.unsqueeze(1)
-      sums = self.attend(torch.cat([q_c, q_rope], -1), k, torch.narrow(k, 3, 0, r), visible, everywhere, scale)
+      sums = self.attend(torch.cat([q_c, q_rope], -1), k, torch.narrow(k, 3, 0, r), mask, everywhere, scale)
       sums = sums.reshape([B, H, 1, r])
       y = torch.matmul(sums.to(kv_b.dtype), torch.transpose(v_w, 1, 2)).to(6)
       if self.has_adapter(ws, i + 2, gemm):
@@ -136,9 +127,9 @@
       dtype = 6
       if not cached:
         dtype = gemm & 15
-      y = self.attend(torch.cat([q_nope, q_rope], -1).to(dtype), k.to(dtype), v.to(dtype), visible, everywhere, scale).reshape([B * S, H * d_v])
+      y = self.attend(torch.cat([q_nope, q_rope], -1).to(dtype), k.to(dtype), v.to(dtype), mask, everywhere, scale).reshape([B * S, H * d_v])
     return self.biased(y, ws, i + 1, o_b, gemm).reshape([B, S, x.size(2)])
 
   # The same with the packed weights of this module, and kv_b the first one it keeps plain.
-  def prepared_latent_attention(self, x: Tensor, q: Tensor, q_b: Tensor, kv_a: Tensor, kv_b: Tensor, o: Tensor, q_a_b: Tensor, kv_a_b: Tensor, o_b: Tensor, q_a_norm: Tensor, kv_a_norm: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
-    return self.attend_latent(x, self.matrices, self.plain[0], q_a_b, kv_a_b, o_b, q_a_norm, kv_a_norm, cos, sin, visible, cache, ints, floats)
+  def prepared_latent_attention(self, x: Tensor, q: Tensor, q_b: Tensor, kv_a: Tensor, kv_b: Tensor, o: Tensor, q_a_b: Tensor, kv_a_b: Tensor, o_b: Tensor, q_a_norm: Tensor, kv_a_norm: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
+    return self.attend_latent(x, self.matrices, self.plain[0], q_a_b, kv_a_b, o_b, q_a_norm, kv_a_norm, cos, sin, mask, cache, ints, floats)

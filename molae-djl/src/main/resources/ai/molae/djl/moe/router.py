@@ -5,13 +5,15 @@
     _, order = torch.sort(scores, stable=True, dim=-1, descending=True)
     return order[:, 0:k]
 
-  # x [T, n], w [N, n], bias [N] or [0], mask [T] with 0 for padding or [0]; ints and floats are unpacked first
+  # x [T, n], w [N, n], bias [N] or [0], mask [T] with 0 for padding or [0]; before: what the passes of this step before chose [N] and, behind
+  # it, their tokens [1], or [0]; ints and floats are unpacked first
   # statistics 0: none, 1: aux loss and load, 2: the aux loss without balance, because a model will pool it, load and probabilities
-  # sequence: tokens of a sequence, if each is to be balanced by itself, or 0
+  # sequence: tokens of a sequence, if each is to be balanced by itself, or 0; watched 1: tell everything of this pass
   # -> ids [T, K] (N where dropped), weights [T, K], aux loss [], load: tokens per expert [N] before capacity and without padding, the
-  # router's probabilities summed over the tokens [N]
-  def route(self, x: Tensor, w: Tensor, bias: Tensor, mask: Tensor, ints: Tensor, floats: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    score, norm, K, n_group, topk_group, group_score, capacity, statistics, sequence = annotate(List[int], ints.tolist())
+  # router's probabilities summed over the tokens [N], and if watched, float64: load [N], tokens without padding, mean entropy of the
+  # probabilities, balance and z-loss without their coefficients
+  def route(self, x: Tensor, w: Tensor, bias: Tensor, mask: Tensor, before: Tensor, ints: Tensor, floats: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    score, norm, K, n_group, topk_group, group_score, capacity, statistics, sequence, watched = annotate(List[int], ints.tolist())
     scaling, aux_coef, z_coef = annotate(List[float], floats.tolist())
     T = x.size(0)
     N = w.size(0)
@@ -43,15 +45,16 @@
       weights = weights / (weights.sum(-1, True) + 1e-20)
     if scaling != 1.0:
       weights = weights * scaling
-    if statistics == 0 and capacity >= T:
-      return (ids, weights, torch.zeros([0]), torch.zeros([0]), torch.zeros([0]))
+    told = torch.zeros([0])
+    if statistics == 0 and watched == 0 and capacity >= T:
+      return (ids, weights, torch.zeros([0]), torch.zeros([0]), torch.zeros([0]), told)
 
     flat = ids.reshape(-1)
     load = torch.zeros([N], dtype=4, layout=None, device=x.device)
     # Zero without tokens, but on autograd's graph.
     aux = logits.sum()
     sums = logits.sum(0)
-    if statistics > 0 and T > 0:
+    if (statistics > 0 or watched == 1) and T > 0:
       if score == 0:
         probabilities = scores
       elif score == 1:
@@ -68,24 +71,40 @@
       B = T // S
       slots = flat + torch.arange(B, dtype=4, layout=None, device=x.device).repeat_interleave(S * K) * N
       loads = torch.bincount(slots, real.repeat_interleave(K), B * N).reshape([B, N]).to(6)
-      rows = torch.clamp_min(real.reshape([B, S]).sum(1, True), 1.0)
+      tokens = real.reshape([B, S]).sum(1, True)
+      rows = torch.clamp_min(tokens, 1.0)
+      all_rows = torch.clamp_min(real.sum(), 1.0)
       sums = probabilities.sum(0)
       load = torch.round(loads.sum(0)).to(4)
-      z = (torch.logsumexp(logits, [-1]).square() * real).sum() / torch.clamp_min(real.sum(), 1.0)
+      z = (torch.logsumexp(logits, [-1]).square() * real).sum() / all_rows
       aux = z * z_coef
-      if statistics == 1:
-        balance = (loads / rows * (probabilities.reshape([B, S, N]).sum(1) / rows)).sum(1).mean() * N
-        aux = balance * aux_coef + aux
+      if statistics == 1 or watched == 1:
+        shares = loads / rows
+        if before.numel() > 0:
+          earlier = before.to(x.device, 6)
+          shares = (loads + torch.narrow(earlier, 0, 0, N)) / torch.clamp_min(tokens + torch.narrow(earlier, 0, N, 1), 1.0)
+        # A sequence weighs its tokens, so that the losses of a step's passes, weighed alike, add up to that of the step.
+        balance = ((shares * (probabilities.reshape([B, S, N]).sum(1) / rows)).sum(1, True) * (tokens / all_rows)).sum() * N
+        if statistics == 1:
+          aux = balance * aux_coef + aux
+        if watched == 1:
+          entropy = -torch.xlogy(probabilities, probabilities).sum() / all_rows
+          told = torch.cat([loads.sum(0), torch.stack([real.sum(), entropy, balance, z])], 0).detach().to(7)
 
     if capacity < T:
-      counts = torch.bincount(flat, None, N)
+      if mask.numel() > 0:
+        # Padding takes no place in an expert, and visits none.
+        padding = (mask.reshape([T]) == 0).repeat_interleave(K)
+        flat = flat.masked_fill(padding, N)
+        weights = weights.reshape(-1).masked_fill(padding, 0.0).reshape([T, K])
+      counts = torch.bincount(flat, None, N + 1)
       by_expert, order = torch.sort(flat, stable=True, dim=0, descending=False)
       first = torch.cumsum(counts, 0) - counts
       rank = torch.arange(T * K, dtype=4, layout=None, device=x.device) - first.index_select(0, by_expert)
       late = order.index_select(0, torch.nonzero(rank >= capacity).squeeze(1))
       flat = flat.index_fill(0, late, N)
       weights = weights.reshape(-1).index_fill(0, late, 0.0).reshape([T, K])
-    return (flat.reshape([T, K]), weights, aux, load, sums)
+    return (flat.reshape([T, K]), weights, aux, load, sums, told)
 
   # The load-balancing loss of layers pooled: statistics of L layers, first the probabilities [N] of each, then the loads [N] of each; rows
   # [] is the number of tokens, coef the loss's factor.

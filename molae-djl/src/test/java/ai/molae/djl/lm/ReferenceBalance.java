@@ -36,7 +36,7 @@ final class ReferenceBalance {
         MoeSpec spec = layers.get(0).spec();
         double balance = 0;
         switch (spec.router().auxLossScope()) {
-            case LAYER -> {
+            case LAYER, GLOBAL -> {
                 for (Layer layer : layers) {
                     balance += BalanceLoss.switchLoss(only(layer.routing(), real()));
                 }
@@ -46,13 +46,11 @@ final class ReferenceBalance {
                     layers.stream().map(layer -> only(layer.routing(), real())).toList()));
             case SEQUENCE -> {
                 for (Layer layer : layers) {
-                    for (int b = 0; b < mask.length; b++) {
-                        Routing own = only(layer.routing(), realOf(b));
-                        // DeepSeek's coefficient is for a load divided by top-k.
-                        balance += own.tokens() == 0
-                                ? 0
-                                : spec.topK() * BalanceLoss.sequenceLoss(own, own.tokens()) / mask.length;
-                    }
+                    int[] lengths = IntStream.range(0, mask.length)
+                            .map(b -> realOf(b).length)
+                            .toArray();
+                    // DeepSeek's coefficient is for a load divided by top-k.
+                    balance += spec.topK() * BalanceLoss.sequenceLoss(only(layer.routing(), real()), lengths);
                 }
             }
         }

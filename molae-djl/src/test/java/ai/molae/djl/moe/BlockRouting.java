@@ -35,7 +35,7 @@ record BlockRouting(long[] ids, float[] weights, float aux, long[] load) {
                     spec,
                     new MoeOps.Tokens(x, TorchArguments.absent(), sequenceLength),
                     parameters,
-                    MoeOps.Statistics.AUX);
+                    Account.of(MoeOps.Statistics.AUX));
             return new BlockRouting(
                     routing.get(0).toLongArray(),
                     routing.get(1).toFloatArray(),
