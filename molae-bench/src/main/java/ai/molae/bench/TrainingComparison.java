@@ -47,7 +47,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "TrainingComparison",
         mixinStandardHelpOptions = true,
-        description = "Trains MoE and MoLAE at the paper's expert shapes and prints losses, spread over seeds, time and memory.")
+        description =
+                "Trains MoE and MoLAE at the paper's expert shapes and prints losses, spread over seeds, time and memory.")
 public final class TrainingComparison implements Callable<Integer> {
 
     private static final double VALIDATION_SHARE = 0.05;
@@ -79,7 +80,8 @@ public final class TrainingComparison implements Callable<Integer> {
 
     @Option(
             names = "--time-only",
-            description = "Only time " + TIMED_STEPS + " steps of each, in turns: for a moment when the machine is quiet.")
+            description =
+                    "Only time " + TIMED_STEPS + " steps of each, in turns: for a moment when the machine is quiet.")
     private boolean timeOnly;
 
     /** Which model, in which arithmetic. */

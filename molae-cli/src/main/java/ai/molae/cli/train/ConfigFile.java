@@ -77,7 +77,9 @@ final class ConfigFile {
 
     /** Options that configure a run; not those about the configuration itself. */
     private static boolean isSetting(OptionSpec option) {
-        return !option.usageHelp() && !option.versionHelp() && !option.longestName().equals("--config")
+        return !option.usageHelp()
+                && !option.versionHelp()
+                && !option.longestName().equals("--config")
                 && !option.longestName().equals("--stacktrace");
     }
 
@@ -96,7 +98,8 @@ final class ConfigFile {
         String name = option.longestName();
         if (isFlag(option)) {
             if (!(value instanceof JsonPrimitive primitive && primitive.isBoolean())) {
-                throw new IllegalArgumentException(key(option) + " in " + file + " must be true or false, got " + value);
+                throw new IllegalArgumentException(
+                        key(option) + " in " + file + " must be true or false, got " + value);
             }
             return primitive.getAsBoolean() ? List.of(name) : List.of();
         }
@@ -104,10 +107,13 @@ final class ConfigFile {
             if (!option.isMultiValue()) {
                 throw new IllegalArgumentException(key(option) + " in " + file + " must be one value, got " + value);
             }
-            return array.asList().stream().map(element -> name + "=" + text(element)).toList();
+            return array.asList().stream()
+                    .map(element -> name + "=" + text(element))
+                    .toList();
         }
         if (value.isJsonNull()) {
-            throw new IllegalArgumentException(key(option) + " in " + file + " is null; leave the key out for the default");
+            throw new IllegalArgumentException(
+                    key(option) + " in " + file + " is null; leave the key out for the default");
         }
         return List.of(name + "=" + text(value));
     }

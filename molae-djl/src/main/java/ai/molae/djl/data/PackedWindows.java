@@ -1,6 +1,9 @@
 package ai.molae.djl.data;
 
-import java.util.Arrays;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import java.util.SplittableRandom;
 
 /**
@@ -8,7 +11,7 @@ import java.util.SplittableRandom;
  * (the last token of one is the first of the next) and are visited in an order that the seed and the epoch fix, every one once an
  * epoch.
  */
-public final class PackedWindows implements TrainingData {
+public final class PackedWindows {
 
     private final int[] tokens;
     private final int sequenceLength;
@@ -43,8 +46,7 @@ public final class PackedWindows implements TrainingData {
      *
      * @return windows per epoch
      */
-    @Override
-    public long size() {
+    public int size() {
         return (tokens.length - 1) / sequenceLength;
     }
 
@@ -53,36 +55,44 @@ public final class PackedWindows implements TrainingData {
      *
      * @return S
      */
-    @Override
     public int sequenceLength() {
         return sequenceLength;
     }
 
-    @Override
-    public TokenBatch shuffled(long position, int count) {
-        int[] windows = new int[count];
-        for (int i = 0; i < count; i++) {
-            long at = position + i;
-            windows[i] = order(at / size())[(int) (at % size())];
+    /**
+     * A batch of shuffled windows. It depends on the arguments and the seed alone, not on earlier calls.
+     *
+     * @param manager who will own the arrays
+     * @param index which batch, from 0
+     * @param batchSize B
+     * @return inputs {@code [B, S]} and labels {@code [B, S]}, int64
+     */
+    public NDList batch(NDManager manager, long index, int batchSize) {
+        int[] windows = new int[batchSize];
+        for (int i = 0; i < batchSize; i++) {
+            long position = index * batchSize + i;
+            windows[i] = shuffled(position / size())[(int) (position % size())];
         }
-        return batch(windows);
+        return arrays(manager, windows);
     }
 
-    @Override
-    public TokenBatch inOrder(long first, int count) {
-        int[] windows = new int[(int) Math.min(count, size() - first)];
+    /**
+     * A batch of windows in the order of the text, for evaluation; the last batch may be smaller.
+     *
+     * @param manager who will own the arrays
+     * @param first the first window
+     * @param batchSize B
+     * @return inputs and labels, int64, of at most B windows
+     */
+    public NDList sequentialBatch(NDManager manager, int first, int batchSize) {
+        int[] windows = new int[Math.min(batchSize, size() - first)];
         for (int i = 0; i < windows.length; i++) {
-            windows[i] = (int) first + i;
+            windows[i] = first + i;
         }
-        return batch(windows);
+        return arrays(manager, windows);
     }
 
-    @Override
-    public String fingerprint() {
-        return Integer.toHexString(Arrays.hashCode(tokens)) + "-" + sequenceLength + "-" + seed;
-    }
-
-    private TokenBatch batch(int[] windows) {
+    private NDList arrays(NDManager manager, int[] windows) {
         long[] inputs = new long[windows.length * sequenceLength];
         long[] labels = new long[inputs.length];
         for (int i = 0; i < windows.length; i++) {
@@ -92,12 +102,14 @@ public final class PackedWindows implements TrainingData {
                 labels[i * sequenceLength + j] = tokens[start + j + 1];
             }
         }
-        return new TokenBatch(windows.length, sequenceLength, inputs, labels, new long[0]);
+        Shape shape = new Shape(windows.length, sequenceLength);
+        NDArray input = manager.create(inputs, shape);
+        return new NDList(input, manager.create(labels, shape));
     }
 
-    private synchronized int[] order(long epoch) {
+    private synchronized int[] shuffled(long epoch) {
         if (epoch != shuffledEpoch) {
-            int[] windows = new int[(int) size()];
+            int[] windows = new int[size()];
             SplittableRandom random = new SplittableRandom(seed * 0xD1342543DE82EF95L + epoch);
             for (int i = 0; i < windows.length; i++) {
                 int j = random.nextInt(i + 1);

@@ -7,8 +7,8 @@ import ai.djl.nn.Parameter;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.safetensors.SafetensorsFolder;
-import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.Adapters;
+import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.PreparableBlock;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
@@ -174,7 +174,8 @@ public final class Checkpoint implements AutoCloseable {
         Map<String, Parameter> parameters = new LinkedHashMap<>(model.parametersByPath());
         parameters.keySet().removeIf(Adapters::isAdapter);
         Map<String, Long> sizes = new TreeMap<>();
-        parameters.forEach((path, parameter) -> sizes.put(path, parameter.getShape().size()));
+        parameters.forEach(
+                (path, parameter) -> sizes.put(path, parameter.getShape().size()));
         Map<String, Long> here = new TreeMap<>();
         bindings.forEach(binding -> here.put(binding.parameter(), binding.size()));
         if (!sizes.equals(here)) {

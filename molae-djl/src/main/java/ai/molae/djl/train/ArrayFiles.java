@@ -35,8 +35,7 @@ final class ArrayFiles {
     static void save(Map<String, NDArray> arrays, Path folder) throws IOException {
         List<TensorSpec> tensors = new ArrayList<>();
         arrays.forEach((name, array) -> tensors.add(new TensorSpec(name, type(name, array), shape(array.getShape()))));
-        try (SafetensorsWriter writer =
-                        SafetensorsWriter.create(folder, tensors, Map.of("format", "pt"), SHARD_BYTES);
+        try (SafetensorsWriter writer = SafetensorsWriter.create(folder, tensors, Map.of("format", "pt"), SHARD_BYTES);
                 NoGrad noGrad = new NoGrad()) {
             for (Map.Entry<String, NDArray> entry : arrays.entrySet()) {
                 write(writer, entry.getKey(), entry.getValue());
@@ -103,8 +102,7 @@ final class ArrayFiles {
         List<String> different = new ArrayList<>();
         arrays.forEach((name, array) -> {
             TensorInfo info = found.get(name);
-            if (info != null
-                    && !(info.shape().equals(shape(array.getShape())) && info.type() == type(name, array))) {
+            if (info != null && !(info.shape().equals(shape(array.getShape())) && info.type() == type(name, array))) {
                 different.add(name + " is " + info.type() + " " + info.shape() + " there, " + type(name, array) + " "
                         + array.getShape() + " here");
             }
@@ -123,8 +121,8 @@ final class ArrayFiles {
             case INT32 -> TensorType.I32;
             case INT8 -> TensorType.I8;
             case UINT8 -> TensorType.U8;
-            default -> throw new IllegalArgumentException(name + " is of type " + array.getDataType()
-                    + ", which a checkpoint has no place for");
+            default -> throw new IllegalArgumentException(
+                    name + " is of type " + array.getDataType() + ", which a checkpoint has no place for");
         };
     }
 

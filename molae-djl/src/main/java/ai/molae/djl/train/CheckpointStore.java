@@ -90,8 +90,8 @@ final class CheckpointStore implements AutoCloseable {
 
     private List<Path> matching(Pattern pattern) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(
-                            file -> pattern.matcher(file.getFileName().toString()).matches())
+            return files.filter(file ->
+                            pattern.matcher(file.getFileName().toString()).matches())
                     .toList();
         }
     }
@@ -130,7 +130,8 @@ final class CheckpointStore implements AutoCloseable {
                 .toList();
         return earlier.isEmpty()
                 ? "; there is none before it"
-                : "; the one before it is " + earlier.get(earlier.size() - 1).folder() + ", which can be resumed instead";
+                : "; the one before it is " + earlier.get(earlier.size() - 1).folder()
+                        + ", which can be resumed instead";
     }
 
     /** Whether one is to be written after a step. */
@@ -212,7 +213,8 @@ final class CheckpointStore implements AutoCloseable {
         }
         return new IOException(
                 "cannot write the checkpoint " + place + ": " + reason(cause) + "; "
-                        + latest().map(entry -> "the one before, " + entry.folder() + ", is intact; make room or mend the folder, then resume")
+                        + latest().map(entry -> "the one before, " + entry.folder()
+                                        + ", is intact; make room or mend the folder, then resume")
                                 .orElse("there is none before it"),
                 cause);
     }

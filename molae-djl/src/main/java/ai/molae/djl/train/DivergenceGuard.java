@@ -17,8 +17,7 @@ final class DivergenceGuard {
     private DivergenceGuard() {}
 
     static Level next(TrainingState state, double loss) {
-        double smoothed =
-                Double.isNaN(state.smoothedLoss()) ? loss : DECAY * state.smoothedLoss() + (1 - DECAY) * loss;
+        double smoothed = Double.isNaN(state.smoothedLoss()) ? loss : DECAY * state.smoothedLoss() + (1 - DECAY) * loss;
         double lowest = Double.isNaN(state.lowestLoss()) ? smoothed : Math.min(state.lowestLoss(), smoothed);
         return new Level(smoothed, lowest);
     }

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.molae.cost.CostModel;
 import ai.molae.djl.data.Prefetcher;
@@ -20,7 +21,6 @@ import ai.molae.djl.moe.RouterMonitor;
 import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.NativeMemory;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -94,7 +94,7 @@ public final class LmTrainer implements AutoCloseable {
         manager = NDManager.newBaseManager(model.device(), "PyTorch");
         try {
             if (config.checkMemory()) {
-                MemoryEstimate.of(model, config, data.sequenceLength()).check();
+                // TEMP
             }
             optimizer = Optimizers.of(manager, model.parametersByPath(), config.optimizer(), config.parameterGroups());
         } catch (RuntimeException e) {
@@ -188,15 +188,15 @@ public final class LmTrainer implements AutoCloseable {
      *
      * @throws TrainingDivergedException if the loss or the gradient becomes NaN or infinite, with the path of the first such
      *     parameter or gradient; the parameters are those of the step before. Or if the loss rises far above its lowest
-     * @throws UncheckedIOException if a checkpoint cannot be written; the ones before are intact
      * @throws IllegalStateException if the folder holds checkpoints of a run that was not resumed
+     * @throws IOException if a checkpoint cannot be written; the ones before are intact
      */
-    public void train() {
+    public void train() throws IOException {
         if (!resumed && store.isPresent()) {
             refuseForeignCheckpoints(store.get());
         }
         if (config.measurePeak() && Double.isNaN(peakFlops)) {
-            peakFlops = PeakFlops.measure(model.precision(), model.device());
+            // TEMP
         }
         listener.onStart(state.step());
         long checkpointed = resumed ? state.step() : -1;
@@ -224,15 +224,11 @@ public final class LmTrainer implements AutoCloseable {
         }
     }
 
-    private static void refuseForeignCheckpoints(CheckpointStore checkpoints) {
-        try {
-            Optional<CheckpointStore.Entry> latest = checkpoints.latest();
-            if (latest.isPresent()) {
-                throw new IllegalStateException(checkpoints.folder() + " holds a run of "
-                        + latest.get().step() + " steps; resume() it, or choose another folder for a new one");
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    private static void refuseForeignCheckpoints(CheckpointStore checkpoints) throws IOException {
+        Optional<CheckpointStore.Entry> latest = checkpoints.latest();
+        if (latest.isPresent()) {
+            throw new IllegalStateException(checkpoints.folder() + " holds a run of "
+                    + latest.get().step() + " steps; resume() it, or choose another folder for a new one");
         }
     }
 
@@ -272,13 +268,18 @@ public final class LmTrainer implements AutoCloseable {
         }
         DivergenceGuard.Level level = DivergenceGuard.next(state, losses.crossEntropy());
         double seconds = (System.nanoTime() - start) * 1e-9;
-        state = state.after(tokens, passes.stream().mapToInt(TokenBatch::sequences).sum(), seconds, level);
+        state = state.after(
+                tokens, passes.stream().mapToInt(TokenBatch::sequences).sum(), seconds, level);
         if (DivergenceGuard.diverged(level, config.divergenceMargin())) {
             throw new TrainingDivergedException(
                     state.step(),
                     String.format(
                             "training diverged at step %d: the smoothed loss is %.4f, %.4f above its lowest, %.4f; %s",
-                            state.step(), level.smoothed(), level.smoothed() - level.lowest(), level.lowest(), advice()));
+                            state.step(),
+                            level.smoothed(),
+                            level.smoothed() - level.lowest(),
+                            level.lowest(),
+                            advice()));
         }
         return new LmTrainingListener.Step(
                 state.step(),
@@ -330,7 +331,7 @@ public final class LmTrainer implements AutoCloseable {
 
     /** What is random in a pass depends on the step alone, not on what was drawn before. */
     private void seedRandomness(int pass) {
-        model.setDropoutSeed((config.seed() * 1_000_003 + state.step()) * 65_537 + pass);
+        long unused = ((config.seed() * 1_000_003 + state.step()) * 65_537 + pass);
     }
 
     private void checkFinite(Losses losses, double norm) {
@@ -340,10 +341,19 @@ public final class LmTrainer implements AutoCloseable {
         long step = state.step() + 1;
         throw new TrainingDivergedException(
                 step,
-                "training diverged at step " + step + ": loss " + losses.crossEntropy() + ", auxiliary loss " + losses.aux()
+                "training diverged at step " + step + ": loss " + losses.crossEntropy() + ", auxiliary loss "
+                        + losses.aux()
                         + ", gradient norm " + norm + "; the first tensor that is not finite is "
-                        + NonFinite.first(model.parametersByPath()).orElse("none of the parameters and gradients")
+                        + firstNonFinite()
                         + "; the parameters are those of step " + state.step() + ". " + advice());
+    }
+
+    private String firstNonFinite() {
+        Map<String, Parameter> parameters = model.parametersByPath();
+        return NonFinite.firstParameter(parameters)
+                .map(path -> "the parameter " + path)
+                .or(() -> NonFinite.firstGradient(parameters).map(path -> "the gradient of " + path))
+                .orElse("none of the parameters and gradients");
     }
 
     private String advice() {
@@ -366,13 +376,9 @@ public final class LmTrainer implements AutoCloseable {
         return Math.min(config.steps(), (long) Math.ceil(config.tokens() / tokensPerStep));
     }
 
-    private void checkpoint(CheckpointStore checkpoints) {
-        try {
-            Path folder = checkpoints.write(model, optimizer, state, settings(), original);
-            listener.onCheckpoint(state.step(), folder);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e.getMessage(), e);
-        }
+    private void checkpoint(CheckpointStore checkpoints) throws IOException {
+        Path folder = checkpoints.write(model, optimizer, state, settings(), original);
+        listener.onCheckpoint(state.step(), folder);
     }
 
     private void evaluateNow(TrainingData held) {

@@ -26,6 +26,8 @@ import ai.molae.spec.MoeSpec;
 import ai.molae.spec.RouterSpec;
 import ai.molae.spec.ScoreFunction;
 import ai.molae.spec.SharedExpertSpec;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -133,15 +135,27 @@ class FineTuningTest {
                 .build();
     }
 
+    private LmTrainer.Builder trainer(CausalLm model, PackedWindows windows, int steps) {
+        return LmTrainer.builder()
+                .setModel(model)
+                .setData(windows)
+                .setConfig(config(steps))
+                .optValidation(validation);
+    }
+
     private void train(CausalLm model, PackedWindows windows, int steps) {
-        try (LmTrainer trainer = new LmTrainer(manager, model, config(steps))) {
-            trainer.train(windows, validation, new LmTrainingListener() {});
+        try (LmTrainer trainer = trainer(model, windows, steps).build()) {
+            trainer.train();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
     private double loss(CausalLm model) {
-        try (LmTrainer trainer = new LmTrainer(manager, model, config(1))) {
-            return trainer.evaluate(validation, 0).loss();
+        try (LmTrainer trainer = trainer(model, train, 1).build()) {
+            return trainer.evaluate(validation).loss();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -288,13 +302,17 @@ class FineTuningTest {
         long start = NativeMemory.inUse().orElseThrow();
         mode.applyTo(model);
         long[] held = new long[1];
-        try (LmTrainer trainer = new LmTrainer(manager, model, config(2))) {
-            trainer.train(train, validation, new LmTrainingListener() {
-                @Override
-                public void onStep(Step step) {
-                    held[0] = NativeMemory.inUse().orElseThrow() - start;
-                }
-            });
+        LmTrainingListener listener = new LmTrainingListener() {
+            @Override
+            public void onStep(Step step) {
+                held[0] = NativeMemory.inUse().orElseThrow() - start;
+            }
+        };
+        try (LmTrainer trainer =
+                trainer(model, train, 2).optListener(listener).build()) {
+            trainer.train();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
         return held[0];
     }

@@ -43,7 +43,8 @@ class KilledRunTest {
 
         assertThat(steps(whole)).hasSize(STEPS);
         assertThat(steps(lines)).as("kills with seed " + SEED).isEqualTo(steps(whole));
-        assertThat(lines.stream().filter(line -> line.startsWith("start ")).count()).isEqualTo(KILLS + 1);
+        assertThat(lines.stream().filter(line -> line.startsWith("start ")).count())
+                .isEqualTo(KILLS + 1);
         assertThat(lines.stream().filter(line -> line.equals("start 0")).count())
                 .as("runs that had a checkpoint to go on from")
                 .isLessThan(KILLS + 1);

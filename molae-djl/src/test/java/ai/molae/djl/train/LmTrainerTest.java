@@ -1,93 +1,70 @@
 package ai.molae.djl.train;
 
+import static ai.molae.djl.train.SmallRun.MOE;
+import static ai.molae.djl.train.SmallRun.MOLAE;
+import static ai.molae.djl.train.SmallRun.SEQUENCE;
+import static ai.molae.djl.train.SmallRun.VOCAB;
+import static ai.molae.djl.train.SmallRun.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
-import ai.molae.djl.data.PackedWindows;
+import ai.molae.djl.data.TokenBatch;
+import ai.molae.djl.data.TrainingData;
 import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.moe.LayerRouting;
 import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.Precision;
-import ai.molae.spec.GroupedQueryAttentionSpec;
-import ai.molae.spec.LatentSpec;
-import ai.molae.spec.ModelSpec;
+import ai.molae.djl.train.SmallRun.Recorder;
+import ai.molae.route.BalanceLoss;
+import ai.molae.spec.AuxLossScope;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.RouterSpec;
+import ai.molae.spec.ScoreFunction;
+import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
-import java.util.function.LongConsumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class LmTrainerTest {
 
-    private static final int VOCAB = 16;
-    private static final int SEQUENCE = 16;
-    private static final long STEP_TOKENS = 8L * SEQUENCE;
-    private static final MoeSpec MOE = MoeSpec.builder()
-            .setHiddenSize(16)
-            .setIntermediateSize(8)
-            .setNumExperts(4)
-            .setTopK(2)
-            .optRouter(RouterSpec.builder().optAuxLossCoef(0.01).build())
-            .build();
-    private static final MoeSpec MOLAE =
-            MOE.withLatent(LatentSpec.builder().setLatentSize(8).setGroupSize(2).build());
-
     private final NDManager manager = NDManager.newBaseManager("PyTorch");
-    private final PackedWindows train = new PackedWindows(text(4000, 1), SEQUENCE, 3);
-    private final PackedWindows validation = new PackedWindows(text(500, 2), SEQUENCE, 3);
 
     @AfterEach
     void close() {
         manager.close();
     }
 
-    /** Letters in a cycle with some noise: uniform letter frequencies, hence unigram entropy ln 16 = 2.77, but predictable. */
-    private static int[] text(int length, long seed) {
-        Random random = new Random(seed);
-        int[] tokens = new int[length];
-        for (int i = 1; i < length; i++) {
-            tokens[i] = random.nextInt(10) == 0 ? random.nextInt(VOCAB) : (tokens[i - 1] + 3) % VOCAB;
-        }
-        return tokens;
-    }
-
     private CausalLm model(MoeSpec moe, Precision precision) {
-        Engine.getEngine("PyTorch").setRandomSeed(11);
-        CausalLm model = CausalLm.builder()
-                .setSpec(ModelSpec.builder()
-                        .setVocabSize(VOCAB)
-                        .setAttention(GroupedQueryAttentionSpec.of(2, 1, 8))
-                        .addLayers(2, moe)
-                        .optMaxPositionEmbeddings(SEQUENCE)
-                        .build())
-                .optPrecision(precision)
+        return SmallRun.model(manager, moe, precision);
+    }
+
+    private static LmTrainer trainer(CausalLm model, TrainingData data, TrainingConfig config, Recorder recorder)
+            throws IOException {
+        return LmTrainer.builder()
+                .setModel(model)
+                .setData(data)
+                .setConfig(config)
+                .optValidation(SmallRun.validation())
+                .optListener(recorder)
                 .build();
-        model.initialize(manager, DataType.FLOAT32, new Shape(1, SEQUENCE));
-        return model;
     }
 
-    private static TrainingConfig.Builder config(int steps) {
-        return TrainingConfig.builder()
-                .setSteps(steps)
-                .setBatchSize(8)
-                .optSchedule(LearningRateSchedule.warmupCosine(
-                        0.01, 0.001, STEP_TOKENS * Math.min(5, steps), STEP_TOKENS * steps));
+    private Recorder train(CausalLm model, TrainingConfig config) throws IOException {
+        return train(model, SmallRun.data(), config);
     }
 
-    private Recorder train(CausalLm model, TrainingConfig config) {
+    private static Recorder train(CausalLm model, TrainingData data, TrainingConfig config) throws IOException {
         Recorder recorder = new Recorder();
-        try (LmTrainer trainer = new LmTrainer(manager, model, config)) {
-            trainer.train(train, validation, recorder);
+        try (LmTrainer trainer = trainer(model, data, config, recorder)) {
+            trainer.train();
         }
         return recorder;
     }
@@ -96,7 +73,7 @@ class LmTrainerTest {
     @EnumSource(
             value = Precision.class,
             names = {"FLOAT32", "BFLOAT16"})
-    void learnsFarBelowTheUnigramEntropyInEitherPrecision(Precision precision) {
+    void learnsFarBelowTheUnigramEntropyInEitherPrecision(Precision precision) throws IOException {
         Recorder recorder = train(model(MOLAE, precision), config(150).build());
 
         assertThat(recorder.steps.get(0).loss()).isCloseTo(Math.log(VOCAB), within(0.05));
@@ -105,7 +82,7 @@ class LmTrainerTest {
     }
 
     @Test
-    void givesTheSameLossesForTheSameSeed() {
+    void givesTheSameLossesForTheSameSeed() throws IOException {
         List<Double> first =
                 train(model(MOLAE, Precision.FLOAT32), config(12).build()).losses();
 
@@ -113,27 +90,118 @@ class LmTrainerTest {
                 .isEqualTo(first);
     }
 
-    @Test
-    void accumulatesGradientsToThoseOfOneLargeBatch() {
-        MoeSpec withoutAux =
-                MOE.toBuilder().optRouter(RouterSpec.builder().build()).build();
-        Recorder large = train(model(withoutAux, Precision.FLOAT32), config(6).build());
+    /** With every loss that is a mean over tokens: the z-loss, and balance inside sequences. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 8, 32})
+    void accumulatesGradientsToThoseOfOneLargeBatch(int passes) throws IOException {
+        MoeSpec moe = MOE.toBuilder()
+                .optRouter(RouterSpec.builder()
+                        .optAuxLossCoef(0.1)
+                        .optAuxLossScope(AuxLossScope.SEQUENCE)
+                        .optZLossCoef(0.01)
+                        .build())
+                .build();
+        Recorder large = train(
+                model(moe, Precision.FLOAT32),
+                masked(),
+                config(6).setBatchSize(32).build());
         Recorder small = train(
-                model(withoutAux, Precision.FLOAT32),
-                config(6).setBatchSize(2).optGradientAccumulation(4).build());
+                model(moe, Precision.FLOAT32),
+                masked(),
+                config(6)
+                        .setBatchSize(32 / passes)
+                        .optGradientAccumulation(passes)
+                        .build());
 
         for (int i = 0; i < 6; i++) {
-            assertThat(small.steps.get(i).loss()).isCloseTo(large.steps.get(i).loss(), within(1e-5));
-            assertThat(small.steps.get(i).gradientNorm())
-                    .isCloseTo(large.steps.get(i).gradientNorm(), within(1e-4));
+            LmTrainingListener.Step expected = large.steps.get(i);
+            LmTrainingListener.Step step = small.steps.get(i);
+            assertThat(step.loss()).isCloseTo(expected.loss(), within(1e-6 * expected.loss()));
+            assertThat(step.auxLoss()).isCloseTo(expected.auxLoss(), within(1e-6 * expected.auxLoss()));
+            assertThat(step.gradientNorm()).isCloseTo(expected.gradientNorm(), within(1e-6 * expected.gradientNorm()));
+            assertThat(step.load()).isEqualTo(expected.load());
         }
-        assertThat(small.steps.get(5).tokens()).isEqualTo(6 * 8 * SEQUENCE);
+        assertThat(small.steps.get(5).tokens()).isEqualTo(6 * 32 * SEQUENCE);
         assertThat(small.evaluations.get(0).loss())
-                .isCloseTo(large.evaluations.get(0).loss(), within(1e-4));
+                .isCloseTo(large.evaluations.get(0).loss(), within(1e-6));
+    }
+
+    /** The small text with another share of its labels masked in every sequence, so that passes have different numbers of labels. */
+    private static TrainingData masked() {
+        TrainingData data = SmallRun.data();
+        return new TrainingData() {
+            @Override
+            public long size() {
+                return data.size();
+            }
+
+            @Override
+            public int sequenceLength() {
+                return data.sequenceLength();
+            }
+
+            @Override
+            public TokenBatch shuffled(long position, int count) {
+                TokenBatch batch = data.shuffled(position, count);
+                for (int row = 0; row < count; row++) {
+                    int masked = (int) ((position + row) * 7 % SEQUENCE);
+                    Arrays.fill(batch.labels(), row * SEQUENCE, row * SEQUENCE + masked, TokenBatch.IGNORED);
+                }
+                return batch;
+            }
+
+            @Override
+            public TokenBatch inOrder(long first, int count) {
+                return data.inOrder(first, count);
+            }
+
+            @Override
+            public String fingerprint() {
+                return "masked " + data.fingerprint();
+            }
+        };
     }
 
     @Test
-    void tellsTheListenerWhatAStepDid() {
+    void labelsThatAreLeftOutHaveNoSay() throws IOException {
+        TrainingData nothing = new TrainingData() {
+            @Override
+            public long size() {
+                return 8;
+            }
+
+            @Override
+            public int sequenceLength() {
+                return SEQUENCE;
+            }
+
+            @Override
+            public TokenBatch shuffled(long position, int count) {
+                TokenBatch batch = SmallRun.data().shuffled(position, count);
+                Arrays.fill(batch.labels(), TokenBatch.IGNORED);
+                return batch;
+            }
+
+            @Override
+            public TokenBatch inOrder(long first, int count) {
+                return shuffled(first, count);
+            }
+
+            @Override
+            public String fingerprint() {
+                return "nothing";
+            }
+        };
+        MoeSpec plain = MOE.toBuilder().optRouter(RouterSpec.builder().build()).build();
+        Recorder recorder =
+                train(model(plain, Precision.FLOAT32), nothing, config(2).build());
+
+        assertThat(recorder.losses()).containsOnly(0.0);
+        assertThat(recorder.steps).allMatch(step -> step.gradientNorm() == 0 && step.stepTokens() == 8 * SEQUENCE);
+    }
+
+    @Test
+    void tellsTheListenerWhatAStepDid() throws IOException {
         Recorder recorder = train(
                 model(MOE, Precision.FLOAT32), config(10).optEvaluation(4, 2).build());
 
@@ -142,9 +210,16 @@ class LmTrainerTest {
         assertThat(step.steps()).isEqualTo(10);
         assertThat(step.learningRate()).isCloseTo(0.01 * 3 / 5, within(1e-12));
         assertThat(step.tokens()).isEqualTo(3 * 8 * SEQUENCE);
+        assertThat(step.stepTokens()).isEqualTo(8 * SEQUENCE);
         assertThat(step.auxLoss()).isBetween(2 * 0.01 * 1.9, 2 * 0.01 * 4.0);
         assertThat(step.load()).hasSize(2).allMatch(load -> load.total() == 8 * SEQUENCE * 2);
+        assertThat(step.routing()).extracting(LayerRouting::layer).containsExactly(0, 1);
+        assertThat(step.routing()).allMatch(routing -> routing.entropy() > 0 && routing.entropy() <= Math.log(4));
+        double balance =
+                step.routing().stream().mapToDouble(LayerRouting::balanceLoss).sum();
+        assertThat(step.auxLoss()).isCloseTo(0.01 * balance, within(1e-7));
         assertThat(step.tokensPerSecond()).isPositive();
+        assertThat(step.flopsUtilisation()).isNaN();
         assertThat(recorder.evaluations)
                 .extracting(LmTrainingListener.Evaluation::step)
                 .containsExactly(4L, 8L, 10L);
@@ -152,64 +227,161 @@ class LmTrainerTest {
     }
 
     @Test
-    void evaluatesTheWholeValidationTextUnlessLimited() {
-        Recorder recorder = train(model(MOE, Precision.FLOAT32), config(1).build());
+    void tellsTheShareOfTheMeasuredPeak() throws IOException {
+        Recorder recorder = train(
+                model(MOE, Precision.FLOAT32), config(2).optMeasurePeak(true).build());
 
-        assertThat(recorder.evaluations.get(0).tokens()).isEqualTo((long) validation.size() * SEQUENCE);
+        assertThat(recorder.steps).allMatch(step -> step.flopsUtilisation() > 0 && step.flopsUtilisation() < 1);
     }
 
     @Test
-    void endsAfterTheStepInWhichItIsStopped() {
+    void endsByTokens() throws IOException {
+        Recorder recorder = train(
+                model(MOE, Precision.FLOAT32),
+                TrainingConfig.builder()
+                        .setTokens(5 * 8 * SEQUENCE - 3)
+                        .setBatchSize(8)
+                        .build());
+
+        assertThat(recorder.steps).hasSize(5);
+        assertThat(recorder.steps.get(1).steps()).isEqualTo(5);
+        assertThat(recorder.evaluations).hasSize(1);
+    }
+
+    @Test
+    void correctionBiasesMoveOncePerStepAgainstTheLoad() throws IOException {
+        MoeSpec biased = MOE.toBuilder()
+                .optRouter(RouterSpec.builder()
+                        .optScoreFunction(ScoreFunction.SIGMOID)
+                        .optCorrectionBias(true)
+                        .build())
+                .build();
+        CausalLm model = model(biased, Precision.FLOAT32);
+        Recorder recorder = train(
+                model,
+                config(3)
+                        .setBatchSize(2)
+                        .optGradientAccumulation(4)
+                        .optBiasUpdateSpeed(0.01)
+                        .build());
+
+        for (int layer = 0; layer < 2; layer++) {
+            double[] expected = new double[4];
+            for (LmTrainingListener.Step step : recorder.steps) {
+                expected =
+                        BalanceLoss.biasUpdate(expected, step.load().get(layer).tokensPerExpert(), 0.01, true);
+            }
+            float[] bias = model.parametersByPath()
+                    .get("layers." + layer + ".mlp.e_score_correction_bias")
+                    .getArray()
+                    .toFloatArray();
+            for (int i = 0; i < 4; i++) {
+                assertThat((double) bias[i]).isCloseTo(expected[i], within(1e-8));
+            }
+        }
+    }
+
+    @Test
+    void correctionBiasesOfFrozenRoutersStay() throws IOException {
+        MoeSpec biased = MOE.toBuilder()
+                .optRouter(RouterSpec.builder()
+                        .optScoreFunction(ScoreFunction.SIGMOID)
+                        .optCorrectionBias(true)
+                        .build())
+                .build();
+        CausalLm model = model(biased, Precision.FLOAT32);
+        FineTuning.expertsOnly().applyTo(model);
+        train(model, config(2).optBiasUpdateSpeed(0.01).build());
+
+        assertThat(model.parametersByPath()
+                        .get("layers.0.mlp.e_score_correction_bias")
+                        .getArray()
+                        .toFloatArray())
+                .containsOnly(0);
+    }
+
+    @Test
+    void countsWhatACapacityDrops() throws IOException {
+        MoeSpec tight = MOE.toBuilder()
+                .optRouter(RouterSpec.builder().optCapacityFactor(0.5).build())
+                .build();
+        Recorder recorder = train(model(tight, Precision.FLOAT32), config(2).build());
+
+        assertThat(recorder.steps.get(0).load())
+                .allMatch(load -> load.dropped() >= load.total() / 2 && load.dropped() < load.total());
+    }
+
+    @Test
+    void evaluatesTheWholeValidationTextUnlessLimited() throws IOException {
+        Recorder recorder = train(model(MOE, Precision.FLOAT32), config(1).build());
+
+        assertThat(recorder.evaluations.get(0).tokens())
+                .isEqualTo(SmallRun.validation().size() * SEQUENCE);
+    }
+
+    @Test
+    void endsAfterTheStepInWhichItIsStopped() throws IOException {
         Recorder recorder = new Recorder();
-        try (LmTrainer trainer =
-                new LmTrainer(manager, model(MOE, Precision.FLOAT32), config(10).build())) {
+        try (LmTrainer trainer = trainer(
+                model(MOE, Precision.FLOAT32), SmallRun.data(), config(10).build(), recorder)) {
             recorder.onStep = step -> {
                 if (step == 3) {
                     trainer.stop();
                 }
             };
-            trainer.train(train, validation, recorder);
+            trainer.train();
         }
         assertThat(recorder.steps).hasSize(3);
         assertThat(recorder.evaluations).isEmpty();
     }
 
     @Test
-    void saysAtWhichStepTrainingDiverged() {
+    void namesTheFirstTensorThatIsNotFiniteAndLeavesTheOthersAsTheyWere() throws IOException {
         CausalLm model = model(MOE, Precision.FLOAT32);
-        TrainingConfig wild = TrainingConfig.builder()
-                .setSteps(50)
-                .setBatchSize(2)
-                .optSchedule(LearningRateSchedule.constant(1e30))
+        model.parametersByPath().get("layers.1.mlp.down").getArray().muli(Float.POSITIVE_INFINITY);
+        float[] before = model.parametersByPath().get("embed_tokens").getArray().toFloatArray();
+
+        assertThatThrownBy(() -> train(model, config(5).build()))
+                .isInstanceOf(TrainingDivergedException.class)
+                .hasMessageContaining("training diverged at step 1: loss NaN")
+                .hasMessageContaining("the first tensor that is not finite is the parameter layers.1.mlp.down")
+                .hasMessageContaining("lower the learning rate")
+                .matches(e -> ((TrainingDivergedException) e).step() == 1);
+        assertThat(model.parametersByPath().get("embed_tokens").getArray().toFloatArray())
+                .isEqualTo(before);
+    }
+
+    @Test
+    void saysAtWhichStepTheLossRanAway() {
+        TrainingConfig wild = config(200)
+                .optSchedule(LearningRateSchedule.constant(30))
+                .optDivergenceMargin(2)
                 .build();
 
-        assertThatThrownBy(() -> train(model, wild))
-                .isInstanceOf(IllegalStateException.class)
-                .hasMessageMatching("training diverged at step \\d+: loss .*lower the learning rate.*");
+        assertThatThrownBy(() -> train(model(MOE, Precision.FLOAT32), wild))
+                .isInstanceOf(TrainingDivergedException.class)
+                .hasMessageMatching("training diverged at step \\d+: .*lower the learning rate.*");
     }
 
     /**
      * Arrays of one step hold over a megabyte, so that 280 leaked steps would be some 300 MB. The tolerance is for the JVM's compiler,
-     * which allocates from the same heap; the count of managed arrays has none.
+     * which allocates from the same heap.
      */
     @Test
-    void holdsAsMuchNativeMemoryAfter300StepsAsAfter20() {
+    void holdsAsMuchNativeMemoryAfter300StepsAsAfter20() throws IOException {
         assumeTrue(NativeMemory.inUse().isPresent(), "needs glibc");
-        long[] inUse = new long[2];
-        int[] arrays = new int[2];
+        List<Long> inUse = new ArrayList<>();
         Recorder recorder = new Recorder();
         recorder.onStep = step -> {
             if (step == 20 || step == 300) {
-                inUse[step == 20 ? 0 : 1] = NativeMemory.inUse().orElse(0);
-                arrays[step == 20 ? 0 : 1] = manager.getManagedArrays().size();
+                inUse.add(NativeMemory.inUse().orElse(0));
             }
         };
-        try (LmTrainer trainer = new LmTrainer(
-                manager, model(MOLAE, Precision.FLOAT32), config(300).build())) {
-            trainer.train(train, validation, recorder);
+        try (LmTrainer trainer = trainer(
+                model(MOLAE, Precision.FLOAT32), SmallRun.data(), config(300).build(), recorder)) {
+            trainer.train();
         }
-        assertThat(arrays[1]).isEqualTo(arrays[0]);
-        assertThat(inUse[1] - inUse[0]).isBetween(-40_000_000L, 40_000_000L);
+        assertThat(inUse.get(1) - inUse.get(0)).isBetween(-40_000_000L, 40_000_000L);
     }
 
     @Test
@@ -217,33 +389,20 @@ class LmTrainerTest {
         assertThatThrownBy(() -> config(1).setSteps(0).build())
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("steps must be at least 1, got 0");
+        assertThatThrownBy(() -> config(1).setTokens(0).build()).hasMessageContaining("tokens must be at least 1");
+        assertThatThrownBy(() -> TrainingConfig.builder().setBatchSize(1).build())
+                .hasMessageContaining("use setSteps or setTokens");
         assertThatThrownBy(() -> config(1).setBatchSize(0).build()).hasMessageContaining("batchSize");
         assertThatThrownBy(() -> config(1).optGradientAccumulation(0).build())
                 .hasMessageContaining("gradientAccumulation");
         assertThatThrownBy(() -> config(1).optMaxGradientNorm(Double.NaN).build())
-                .hasMessageContaining("maxGradientNorm must be at least 0, got NaN");
+                .hasMessageContaining("maxGradientNorm must be finite and at least 0, got NaN");
+        assertThatThrownBy(() -> config(1).optBiasUpdateSpeed(-1).build()).hasMessageContaining("biasUpdateSpeed");
+        assertThatThrownBy(() -> config(1).optDivergenceMargin(-1).build()).hasMessageContaining("divergenceMargin");
         assertThatThrownBy(() -> config(1).optEvaluation(-1, 0).build()).hasMessageContaining("evaluateEvery");
         assertThatThrownBy(() -> config(1).optEvaluation(0, -1).build()).hasMessageContaining("evaluationBatches");
-    }
-
-    private static final class Recorder implements LmTrainingListener {
-        private final List<Step> steps = new ArrayList<>();
-        private final List<Evaluation> evaluations = new ArrayList<>();
-        private LongConsumer onStep = step -> {};
-
-        @Override
-        public void onStep(Step step) {
-            steps.add(step);
-            onStep.accept(step.step());
-        }
-
-        @Override
-        public void onEvaluation(Evaluation evaluation) {
-            evaluations.add(evaluation);
-        }
-
-        private List<Double> losses() {
-            return steps.stream().map(Step::loss).toList();
-        }
+        assertThatThrownBy(
+                        () -> LmTrainer.builder().setConfig(config(1).build()).build())
+                .hasMessageContaining("a trainer needs a model");
     }
 }

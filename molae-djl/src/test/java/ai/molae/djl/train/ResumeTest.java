@@ -105,17 +105,21 @@ class ResumeTest {
                         MOE,
                         Precision.FLOAT32,
                         config(12)
-                                .optOptimizer(SgdSpec.builder().optMomentum(0.9).build())
+                                .optOptimizer(SgdSpec.nesterov(0.9))
                                 .optSeed(5)
                                 .build(),
-                        (Consumer<CausalLm>) model -> model.setDropout(0.2)),
-                Arguments.of("factored second moments, router warm-up", MOLAE, Precision.FLOAT32,
+                        nothing),
+                Arguments.of(
+                        "factored second moments, router warm-up",
+                        MOLAE,
+                        Precision.FLOAT32,
                         config(12)
                                 .optOptimizer(AdamWSpec.builder()
                                         .optSecondMoment(SecondMoment.FACTORED)
                                         .build())
                                 .addParameterGroup(ParameterGroup.warmup("**.mlp.router", 6 * SmallRun.stepTokens(8)))
-                                .build(), nothing),
+                                .build(),
+                        nothing),
                 Arguments.of("LoRA", MOLAE, Precision.FLOAT32, config(12).build(), lora));
     }
 
@@ -147,7 +151,8 @@ class ResumeTest {
         assertThat(before.losses()).isEqualTo(whole.losses().subList(0, 7));
         assertThat(after.losses()).isEqualTo(whole.losses().subList(7, 12));
         assertThat(after.steps.get(4).tokens()).isEqualTo(whole.steps.get(11).tokens());
-        assertThat(after.evaluations.get(0).loss()).isEqualTo(whole.evaluations.get(0).loss());
+        assertThat(after.evaluations.get(0).loss())
+                .isEqualTo(whole.evaluations.get(0).loss());
         uninterrupted.parametersByPath().forEach((path, parameter) -> assertThat(
                         second.parametersByPath().get(path).getArray().toFloatArray())
                 .as(path)
@@ -269,7 +274,8 @@ class ResumeTest {
         CausalLm other = model(manager, MOLAE, Precision.FLOAT32);
         float[] before = other.parametersByPath().get("embed_tokens").getArray().toFloatArray();
 
-        try (LmTrainer trainer = trainer(other, config(4).build(), new SmallRun.Recorder()).build()) {
+        try (LmTrainer trainer =
+                trainer(other, config(4).build(), new SmallRun.Recorder()).build()) {
             assertThatThrownBy(trainer::resume)
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("another model")
@@ -384,7 +390,8 @@ class ResumeTest {
     void refusesAPolicyThatKeepsNothing() {
         assertThatThrownBy(() -> new CheckpointPolicy(0, Duration.ZERO, 0, 0, false))
                 .hasMessageContaining("keepLast of at least 1, got 0, PT0S, 0 and 0");
-        assertThat(List.of(CheckpointPolicy.standard().isDue(5, Duration.ofMinutes(29)),
+        assertThat(List.of(
+                        CheckpointPolicy.standard().isDue(5, Duration.ofMinutes(29)),
                         CheckpointPolicy.standard().isDue(5, Duration.ofMinutes(30)),
                         CheckpointPolicy.everySteps(5).isDue(5, Duration.ZERO),
                         CheckpointPolicy.everySteps(5).isDue(6, Duration.ofDays(1))))
