@@ -5,7 +5,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
-import ai.molae.djl.data.PackedWindows;
+import ai.molae.djl.data.TokenBatch;
+import ai.molae.djl.data.TrainingData;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
 import ai.molae.djl.moe.LayerRouting;
@@ -18,7 +19,7 @@ import java.util.OptionalLong;
 import java.util.stream.IntStream;
 
 /**
- * Trains a {@link CausalLm} on packed windows of tokens: AdamW, global gradient clipping, gradient accumulation, evaluation every so many
+ * Trains a {@link CausalLm} on sequences of tokens: AdamW, global gradient clipping, gradient accumulation, evaluation every so many
  * steps. The loss is the mean cross-entropy plus the auxiliary losses of the MoE layers.
  *
  * <p>The same model, data, configuration and machine give the same losses. The arrays of a step live in a sub-manager that closes with the
@@ -61,13 +62,13 @@ public final class LmTrainer implements AutoCloseable {
     /**
      * Trains until all steps are done, then evaluates once more. After {@link #stop()} it returns without that last evaluation.
      *
-     * @param train windows to train on
-     * @param validation windows to evaluate on
+     * @param train sequences to train on
+     * @param validation sequences to evaluate on
      * @param listener told of every step and evaluation
      * @throws IllegalStateException if the loss or the gradient becomes NaN or infinite; the message names the step, whose update is
      *     not made
      */
-    public void train(PackedWindows train, PackedWindows validation, LmTrainingListener listener) {
+    public void train(TrainingData train, TrainingData validation, LmTrainingListener listener) {
         long nanos = 0;
         long tokens = 0;
         long step = 0;
@@ -109,48 +110,49 @@ public final class LmTrainer implements AutoCloseable {
         stopped = true;
     }
 
-    private StepLoss accumulateGradients(PackedWindows train, long step) {
+    private StepLoss accumulateGradients(TrainingData train, long step) {
         StepLoss total = new StepLoss();
         int passes = config.gradientAccumulation();
         for (int pass = 0; pass < passes; pass++) {
             try (NDManager scope = manager.newSubManager();
                     GradientTape tape = new GradientTape()) {
-                NDList batch = train.batch(scope, step * passes + pass, config.batchSize());
-                NDArray labels = batch.get(1);
+                long position = (step * passes + pass) * config.batchSize();
+                TokenBatch batch = train.shuffled(position, config.batchSize());
+                NDArray labels = batch.labels(scope);
                 // An array, not a Java number: DJL frees the scalar it makes of one before backward has read it.
                 NDArray share = scope.full(new Shape(), 1f / passes);
-                NDList outputs = model.forward(new ParameterStore(scope, false), new NDList(batch.get(0)), true);
+                NDList outputs = model.forward(new ParameterStore(scope, false), batch.inputs(scope), true);
                 NDArray crossEntropy = CausalLmLoss.crossEntropy(outputs.get(0), labels);
                 tape.backward(crossEntropy.add(outputs.get(1)).mul(share));
                 total.loss += crossEntropy.getFloat() / passes;
                 total.auxLoss += outputs.get(1).getFloat() / passes;
-                total.tokens += labels.size();
-                total.add(outputs.subNDList(2), (int) labels.size());
+                total.tokens += batch.tokens();
+                total.add(outputs.subNDList(2), (int) batch.tokens());
             }
         }
         return total;
     }
 
     /**
-     * The mean cross-entropy of validation windows, in the order of the text.
+     * The mean cross-entropy of validation sequences, in the order of the data.
      *
-     * @param validation the windows; the configuration says how many of them
+     * @param validation the sequences; the configuration says how many of them
      * @param step optimizer steps done before, for the result
      * @return what it found
      */
-    public LmTrainingListener.Evaluation evaluate(PackedWindows validation, long step) {
-        int windows = config.evaluationBatches() == 0
+    public LmTrainingListener.Evaluation evaluate(TrainingData validation, long step) {
+        long sequences = config.evaluationBatches() == 0
                 ? validation.size()
-                : (int) Math.min(validation.size(), (long) config.evaluationBatches() * config.batchSize());
+                : Math.min(validation.size(), (long) config.evaluationBatches() * config.batchSize());
         double sum = 0;
         long tokens = 0;
-        for (int first = 0; first < windows; first += config.batchSize()) {
+        for (long first = 0; first < sequences; first += config.batchSize()) {
             try (NDManager scope = manager.newSubManager()) {
-                NDList batch = validation.sequentialBatch(scope, first, Math.min(config.batchSize(), windows - first));
-                NDList outputs = model.forward(new ParameterStore(scope, false), new NDList(batch.get(0)), false);
-                long count = batch.get(1).size();
+                TokenBatch batch = validation.inOrder(first, (int) Math.min(config.batchSize(), sequences - first));
+                NDList outputs = model.forward(new ParameterStore(scope, false), batch.inputs(scope), false);
+                long count = batch.labelled();
                 sum += count
-                        * (double) CausalLmLoss.crossEntropy(outputs.get(0), batch.get(1))
+                        * (double) CausalLmLoss.crossEntropy(outputs.get(0), batch.labels(scope))
                                 .getFloat();
                 tokens += count;
             }
