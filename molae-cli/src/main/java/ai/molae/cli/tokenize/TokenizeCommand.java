@@ -151,6 +151,7 @@ public final class TokenizeCommand implements Callable<Integer> {
                         output.add(document);
                         meter.at(Math.min(bytes, reader.bytesRead()), "");
                     });
+                    meter.at(bytes, "");
                 }
                 refuseNothing(output, reader);
                 output.finish();

@@ -55,7 +55,6 @@ public final class Prefetcher implements AutoCloseable {
         thread.start();
     }
 
-    @SuppressWarnings("CatchingUnchecked") // whatever goes wrong is for the consumer
     private void make(long first) {
         try {
             for (long at = first; awaitRoom(); at += batchSize) {
@@ -65,7 +64,7 @@ public final class Prefetcher implements AutoCloseable {
                     lock.notifyAll();
                 }
             }
-        } catch (RuntimeException | Error e) {
+        } catch (RuntimeException | Error e) { // whatever it is, it is for the consumer
             synchronized (lock) {
                 failure = e;
                 lock.notifyAll();

@@ -153,13 +153,18 @@ public final class TokenShardWriter implements DocumentSink, AutoCloseable {
         Path part = folder.resolve(ShardIndex.FILE + ".part");
         Files.writeString(part, text, StandardCharsets.UTF_8, StandardOpenOption.CREATE_NEW);
         sync(part, StandardOpenOption.WRITE);
+        syncFolder(); // the shards have their names before the index names them
+        Files.move(part, folder.resolve(ShardIndex.FILE), StandardCopyOption.ATOMIC_MOVE);
+        finished = true;
+        syncFolder();
+    }
+
+    private void syncFolder() {
         try {
             sync(folder, StandardOpenOption.READ);
         } catch (IOException e) {
-            // Windows opens no folder; there the file system's own journal has to do.
+            // Windows opens no folder; there the file system's own journal has to do
         }
-        Files.move(part, folder.resolve(ShardIndex.FILE), StandardCopyOption.ATOMIC_MOVE);
-        finished = true;
     }
 
     private static void sync(Path path, StandardOpenOption option) throws IOException {

@@ -165,6 +165,25 @@ public final class TokenShards implements TokenDocuments, AutoCloseable {
         return firstToken[shard] + opened()[shard].start(document - firstDocument[shard]);
     }
 
+    @Override
+    public long documentOf(long position) {
+        Objects.checkIndex(position, tokens());
+        int shard = shardOf(firstToken, position);
+        TokenShard within = opened()[shard];
+        long at = position - firstToken[shard];
+        long first = 0;
+        long end = within.documents();
+        while (end - first > 1) {
+            long middle = (first + end) >>> 1;
+            if (within.start(middle) <= at) {
+                first = middle;
+            } else {
+                end = middle;
+            }
+        }
+        return firstDocument[shard] + first;
+    }
+
     /** The last shard that begins at most there; the last of all for what is after it. */
     private static int shardOf(long[] firsts, long at) {
         int first = 0;
