@@ -4,6 +4,7 @@ import ai.molae.cli.eval.EvalCommand;
 import ai.molae.cli.generate.GenerateCommand;
 import ai.molae.cli.inspect.InspectCommand;
 import ai.molae.cli.quickstart.QuickstartCommand;
+import ai.molae.cli.tokenize.TokenizeCommand;
 import ai.molae.cli.train.TrainCommand;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -29,6 +30,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             EvalCommand.class,
             TrainCommand.class,
+            TokenizeCommand.class,
             AutoComplete.GenerateCompletion.class
         },
         exitCodeListHeading = "%nExit codes:%n",

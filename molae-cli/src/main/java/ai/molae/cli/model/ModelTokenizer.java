@@ -122,6 +122,11 @@ public final class ModelTokenizer implements Tokenizer, AutoCloseable {
             public int endOfText() {
                 return whole.endOfText();
             }
+
+            @Override
+            public String identity() {
+                return whole.identity();
+            }
         };
     }
 
@@ -188,6 +193,11 @@ public final class ModelTokenizer implements Tokenizer, AutoCloseable {
     public int endOfText() {
         return last.orElseThrow(() -> new IllegalArgumentException(
                 "the checkpoint names no end-of-text token; set eos_token_id in its config.json"));
+    }
+
+    @Override
+    public String identity() {
+        return tokenizer.identity();
     }
 
     @Override

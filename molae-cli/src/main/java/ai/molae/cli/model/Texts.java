@@ -49,7 +49,7 @@ public final class Texts {
      * @throws IllegalArgumentException if there are fewer
      */
     public static void checkBatch(int batchSize, int[] tokens, int sequenceLength) {
-        int windows = new PackedWindows(tokens, sequenceLength, 0).size();
+        long windows = new PackedWindows(tokens, sequenceLength, 0).size();
         if (batchSize > windows) {
             throw new IllegalArgumentException("--batch " + batchSize + " exceeds the " + windows
                     + " windows of the training text; give more text, or a smaller --batch or --sequence");

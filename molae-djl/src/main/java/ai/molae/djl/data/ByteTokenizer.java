@@ -43,4 +43,9 @@ public final class ByteTokenizer implements Tokenizer {
     public int endOfText() {
         return 0;
     }
+
+    @Override
+    public String identity() {
+        return "bytes";
+    }
 }

@@ -25,11 +25,14 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
     private static final Map<String, String> OPTIONS = Map.of("truncation", "false", "padding", "false");
 
     private final HuggingFaceTokenizer tokenizer;
+    private final String identity;
     private final int vocabSize;
     private final Map<String, SpecialToken> specialTokens;
 
-    private HfTokenizer(HuggingFaceTokenizer tokenizer, int vocabSize, Map<String, SpecialToken> specialTokens) {
+    private HfTokenizer(
+            HuggingFaceTokenizer tokenizer, String identity, int vocabSize, Map<String, SpecialToken> specialTokens) {
         this.tokenizer = tokenizer;
+        this.identity = identity;
         this.vocabSize = vocabSize;
         this.specialTokens = Map.copyOf(specialTokens);
     }
@@ -57,7 +60,8 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
             }
             specialTokens.put(key, new SpecialToken(text, id));
         });
-        return new HfTokenizer(nativeTokenizer(file), contents.vocabSize(), specialTokens);
+        String identity = FILE + " " + ContentHash.of(Files.readAllBytes(file));
+        return new HfTokenizer(nativeTokenizer(file), identity, contents.vocabSize(), specialTokens);
     }
 
     private static HuggingFaceTokenizer nativeTokenizer(Path file) throws IOException {
@@ -132,6 +136,12 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
     @Override
     public int vocabSize() {
         return vocabSize;
+    }
+
+    /** A hash of {@code tokenizer.json}. */
+    @Override
+    public String identity() {
+        return identity;
     }
 
     /**

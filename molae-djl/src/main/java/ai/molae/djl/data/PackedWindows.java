@@ -1,26 +1,32 @@
 package ai.molae.djl.data;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import java.util.SplittableRandom;
+import java.util.Arrays;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A token stream cut into windows of S + 1 tokens, each giving S inputs and, one further, S labels. Windows follow each other without gap
- * (the last token of one is the first of the next) and are visited in an order that the seed and the epoch fix, every one once an
- * epoch.
+ * Documents packed into windows of S inputs and S labels, the tokens one further, as {@link Packing} says. The windows are visited in an order
+ * that the seed and the epoch fix, every one once an epoch. Where tokens are not trained on, the labels are {@link TokenBatch#IGNORED}; a
+ * window of nothing else is possible in a stream.
+ *
+ * <pre>{@code
+ * TrainingData data = PackedWindows.builder()
+ *         .setDocuments(documents)
+ *         .setSequenceLength(1024)
+ *         .optPacking(Packing.WHOLE_DOCUMENTS)
+ *         .optSeed(1)
+ *         .build();
+ * }</pre>
  */
-public final class PackedWindows {
+public final class PackedWindows implements TrainingData {
 
-    private final int[] tokens;
+    private final WindowLayout windows;
     private final int sequenceLength;
     private final long seed;
-    private long shuffledEpoch = -1;
-    private int[] order = new int[0];
+    private final String fingerprint;
 
     /**
-     * Cuts a token stream.
+     * Cuts a stream of tokens, see {@link Packing#STREAM}.
      *
      * @param tokens the stream; not copied
      * @param sequenceLength S
@@ -28,97 +34,145 @@ public final class PackedWindows {
      * @throws IllegalArgumentException if the stream is shorter than one window
      */
     public PackedWindows(int[] tokens, int sequenceLength, long seed) {
+        this(TokenDocuments.ofStream(tokens), sequenceLength, Packing.STREAM, seed);
+    }
+
+    private PackedWindows(TokenDocuments documents, int sequenceLength, Packing packing, long seed) {
         if (sequenceLength < 1) {
             throw new IllegalArgumentException("sequenceLength must be positive, got " + sequenceLength);
         }
-        if (tokens.length <= sequenceLength) {
-            throw new IllegalArgumentException("a window of sequenceLength = " + sequenceLength + " needs "
-                    + (sequenceLength + 1) + " tokens, the text has " + tokens.length
-                    + "; give more text or a shorter sequence");
-        }
-        this.tokens = tokens;
         this.sequenceLength = sequenceLength;
         this.seed = seed;
+        windows = switch (packing) {
+            case STREAM, STREAM_INSIDE_DOCUMENTS -> new StreamWindows(
+                    documents, sequenceLength, packing != Packing.STREAM);
+            case WHOLE_DOCUMENTS -> new WholeWindows(documents, sequenceLength);
+        };
+        fingerprint =
+                ContentHash.of(documents.fingerprint() + " length " + sequenceLength + " " + packing + " seed " + seed);
     }
 
     /**
-     * The number of windows.
+     * Windows of documents.
      *
-     * @return windows per epoch
+     * @return a builder
      */
-    public int size() {
-        return (tokens.length - 1) / sequenceLength;
+    public static Builder builder() {
+        return new Builder();
     }
 
-    /**
-     * The length of a window.
-     *
-     * @return S
-     */
+    @Override
+    public long size() {
+        return windows.size();
+    }
+
+    @Override
     public int sequenceLength() {
         return sequenceLength;
     }
 
-    /**
-     * A batch of shuffled windows. It depends on the arguments and the seed alone, not on earlier calls.
-     *
-     * @param manager who will own the arrays
-     * @param index which batch, from 0
-     * @param batchSize B
-     * @return inputs {@code [B, S]} and labels {@code [B, S]}, int64
-     */
-    public NDList batch(NDManager manager, long index, int batchSize) {
-        int[] windows = new int[batchSize];
-        for (int i = 0; i < batchSize; i++) {
-            long position = index * batchSize + i;
-            windows[i] = shuffled(position / size())[(int) (position % size())];
+    @Override
+    public TokenBatch shuffled(long position, int count) {
+        if (position < 0) {
+            throw new IllegalArgumentException("position must not be negative, got " + position);
         }
-        return arrays(manager, windows);
+        long[] chosen = new long[count];
+        for (int i = 0; i < count; i++) {
+            long epoch = (position + i) / size();
+            chosen[i] = new IndexPermutation(size(), IndexPermutation.key(seed, epoch)).at((position + i) % size());
+        }
+        return batch(chosen);
     }
 
-    /**
-     * A batch of windows in the order of the text, for evaluation; the last batch may be smaller.
-     *
-     * @param manager who will own the arrays
-     * @param first the first window
-     * @param batchSize B
-     * @return inputs and labels, int64, of at most B windows
-     */
-    public NDList sequentialBatch(NDManager manager, int first, int batchSize) {
-        int[] windows = new int[Math.min(batchSize, size() - first)];
-        for (int i = 0; i < windows.length; i++) {
-            windows[i] = first + i;
-        }
-        return arrays(manager, windows);
+    @Override
+    public TokenBatch inOrder(long first, int count) {
+        Objects.checkIndex(first, size());
+        long[] chosen = new long[(int) Math.min(count, size() - first)];
+        Arrays.setAll(chosen, i -> first + i);
+        return batch(chosen);
     }
 
-    private NDList arrays(NDManager manager, int[] windows) {
-        long[] inputs = new long[windows.length * sequenceLength];
-        long[] labels = new long[inputs.length];
-        for (int i = 0; i < windows.length; i++) {
-            int start = windows[i] * sequenceLength;
-            for (int j = 0; j < sequenceLength; j++) {
-                inputs[i * sequenceLength + j] = tokens[start + j];
-                labels[i * sequenceLength + j] = tokens[start + j + 1];
+    private TokenBatch batch(long[] chosen) {
+        int size = Math.multiplyExact(chosen.length, sequenceLength);
+        long[] labels = new long[size];
+        Arrays.fill(labels, TokenBatch.IGNORED);
+        long[] mask = new long[windows.insideDocuments() ? size : 0];
+        TokenBatch batch = new TokenBatch(chosen.length, sequenceLength, new long[size], labels, mask);
+        for (int row = 0; row < chosen.length; row++) {
+            windows.fill(chosen[row], row, batch);
+        }
+        return batch;
+    }
+
+    @Override
+    public String fingerprint() {
+        return fingerprint;
+    }
+
+    /** Builds {@link PackedWindows}. */
+    public static final class Builder {
+        private @Nullable TokenDocuments documents;
+        private int sequenceLength;
+        private Packing packing = Packing.STREAM;
+        private long seed;
+
+        private Builder() {}
+
+        /**
+         * Sets the documents.
+         *
+         * @param documents they must stay open while the windows are used
+         * @return this builder
+         */
+        public Builder setDocuments(TokenDocuments documents) {
+            this.documents = documents;
+            return this;
+        }
+
+        /**
+         * Sets the length of a window.
+         *
+         * @param sequenceLength S
+         * @return this builder
+         */
+        public Builder setSequenceLength(int sequenceLength) {
+            this.sequenceLength = sequenceLength;
+            return this;
+        }
+
+        /**
+         * Sets how documents are packed.
+         *
+         * @param packing the way, {@link Packing#STREAM} by default
+         * @return this builder
+         */
+        public Builder optPacking(Packing packing) {
+            this.packing = packing;
+            return this;
+        }
+
+        /**
+         * Sets the seed of the visiting order.
+         *
+         * @param seed any number, 0 by default
+         * @return this builder
+         */
+        public Builder optSeed(long seed) {
+            this.seed = seed;
+            return this;
+        }
+
+        /**
+         * Packs the documents.
+         *
+         * @return the windows
+         * @throws IllegalArgumentException if the documents or the length are missing, or there is not one window
+         */
+        public PackedWindows build() {
+            if (documents == null) {
+                throw new IllegalArgumentException("setDocuments is missing");
             }
+            return new PackedWindows(documents, sequenceLength, packing, seed);
         }
-        Shape shape = new Shape(windows.length, sequenceLength);
-        NDArray input = manager.create(inputs, shape);
-        return new NDList(input, manager.create(labels, shape));
-    }
-
-    private synchronized int[] shuffled(long epoch) {
-        if (epoch != shuffledEpoch) {
-            int[] windows = new int[size()];
-            SplittableRandom random = new SplittableRandom(seed * 0xD1342543DE82EF95L + epoch);
-            for (int i = 0; i < windows.length; i++) {
-                int j = random.nextInt(i + 1);
-                windows[i] = windows[j];
-                windows[j] = i;
-            }
-            order = windows;
-            shuffledEpoch = epoch;
-        }
-        return order;
     }
 }

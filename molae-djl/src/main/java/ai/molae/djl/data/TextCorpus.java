@@ -117,8 +117,7 @@ public record TextCorpus(List<String> documents, int skipped) {
         }
         long total = encoded.stream().mapToLong(d -> d.length).sum();
         if (total <= documents.size()) {
-            throw new IllegalArgumentException(
-                    "the corpus has no text: " + documents.size() + " empty documents, " + skipped + " skipped files");
+            throw noText();
         }
         Collections.shuffle(encoded, new Random(seed));
         int[] tokens = join(encoded);
@@ -132,6 +131,33 @@ public record TextCorpus(List<String> documents, int skipped) {
         }
         int cut = tokens.length - held;
         return new Split(Arrays.copyOf(tokens, cut), Arrays.copyOfRange(tokens, cut, tokens.length));
+    }
+
+    /**
+     * Encodes the documents in their order, empty ones left out.
+     *
+     * @param tokenizer the tokenizer; {@link DocumentEncoder.Builder#setTokenizer} says what it adds
+     * @return the documents, each with {@link Tokenizer#endOfText()} at its end
+     * @throws IllegalArgumentException if the corpus has no text, or more than 2^31 - 1 tokens
+     */
+    public TokenDocuments encode(Tokenizer tokenizer) {
+        DocumentEncoder encoder =
+                DocumentEncoder.builder().setTokenizer(tokenizer).build();
+        MemoryDocuments.Builder encoded = new MemoryDocuments.Builder();
+        for (String document : documents) {
+            if (!document.isEmpty()) {
+                encoded.add(encoder.text(document));
+            }
+        }
+        if (encoded.documents() == 0) {
+            throw noText();
+        }
+        return encoded.build();
+    }
+
+    private IllegalArgumentException noText() {
+        return new IllegalArgumentException(
+                "the corpus has no text: " + documents.size() + " empty documents, " + skipped + " skipped files");
     }
 
     private static int[] join(List<int[]> parts) {

@@ -33,4 +33,13 @@ public interface Tokenizer {
      * @return its id
      */
     int endOfText();
+
+    /**
+     * Tells this tokenizer from those that give other ids, so that tokens are not taken for those of another.
+     *
+     * @return a short text, the same in every process; by default the name of the class, for tokenizers without settings
+     */
+    default String identity() {
+        return getClass().getName();
+    }
 }
