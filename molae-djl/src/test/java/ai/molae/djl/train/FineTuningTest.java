@@ -132,6 +132,7 @@ class FineTuningTest {
                 .setSteps(steps)
                 .setBatchSize(8)
                 .optSchedule(LearningRateSchedule.constant(0.01))
+                .optBiasUpdateSpeed(0)
                 .build();
     }
 
@@ -308,8 +309,7 @@ class FineTuningTest {
                 held[0] = NativeMemory.inUse().orElseThrow() - start;
             }
         };
-        try (LmTrainer trainer =
-                trainer(model, train, 2).optListener(listener).build()) {
+        try (LmTrainer trainer = trainer(model, train, 2).optListener(listener).build()) {
             trainer.train();
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -197,6 +197,7 @@ class ResumeTest {
         TrainingConfig worse = config(10)
                 .optEvaluation(1, 1)
                 .optSchedule(tokens -> tokens <= 4 * SmallRun.stepTokens(8) ? 0.01 : 1.0)
+                .optDivergenceMargin(0)
                 .build();
         try (LmTrainer trainer = trainer(model(manager, MOE, Precision.FLOAT32), worse, recorder)
                 .optCheckpoints(folder, new CheckpointPolicy(1, Duration.ZERO, 1, 0, true))
