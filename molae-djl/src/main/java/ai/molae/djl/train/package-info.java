@@ -1,4 +1,4 @@
-/** Training a language model: loop, optimizer, schedules and what they report. */
+/** Training a language model: loop, optimizers, schedules and what they report. */
 @NullMarked
 package ai.molae.djl.train;
 

@@ -97,7 +97,7 @@
       self.quantise(s, torch.narrow(unsigned, 0, 256, 255), sc, ss)
       s.mul_(1.0 / c2 ** 0.5).add_(eps)
       m.div_(s)
-      torch.narrow(w, 0, first * 256, elements).mul_(1.0 - lr * decay).add_(torch.narrow(torch.reshape(m, [-1]), 0, 0, elements), alpha=-lr)
+      torch.narrow(w, 0, first * 256, elements).mul_(1.0 - lr * decay).add_(torch.narrow(torch.reshape(m, [-1]), 0, 0, elements), alpha=-lr / c1)
     return hyper
 
   # x [N, R, C], R <= C -> nearly the nearest semi-orthogonal matrices, by the quintic iteration

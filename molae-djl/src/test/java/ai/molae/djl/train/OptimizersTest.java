@@ -5,10 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.training.GradientCollector;
 import ai.molae.djl.torch.NativeMemory;
+import ai.molae.djl.torch.Precision;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -165,8 +169,7 @@ class OptimizersTest {
                 NDManager scope = manager.newSubManager()) {
             NDArray gradient = scope.full(new Shape(128, 256, 256), 1f);
             for (int i = 0; i < 2; i++) {
-                try (ai.djl.training.GradientCollector collector =
-                        ai.djl.engine.Engine.getEngine("PyTorch").newGradientCollector()) {
+                try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
                     collector.backward(
                             gradient.mul(arrays.parameter("stack").getArray()).sum());
                 }
@@ -340,7 +343,7 @@ class OptimizersTest {
     private static Map<String, byte[]> state(Optimizer optimizer) {
         Map<String, byte[]> bytes = new LinkedHashMap<>();
         optimizer.state().forEach((name, array) -> {
-            java.nio.ByteBuffer buffer = array.toByteBuffer();
+            ByteBuffer buffer = array.toByteBuffer();
             byte[] copy = new byte[buffer.remaining()];
             buffer.get(copy);
             bytes.put(name, copy);
@@ -389,9 +392,8 @@ class OptimizersTest {
         assertThatThrownBy(() -> AdamWSpec.builder().optWeightDecay(-1).build()).hasMessageContaining("got -1.0");
         assertThatThrownBy(() -> MuonSpec.builder().optMomentum(1, true).build())
                 .hasMessageContaining("got 1.0");
-        assertThatThrownBy(() -> MuonSpec.builder()
-                        .optNewtonSchulz(5, ai.molae.djl.torch.Precision.INT8)
-                        .build())
+        assertThatThrownBy(() ->
+                        MuonSpec.builder().optNewtonSchulz(5, Precision.INT8).build())
                 .hasMessageContaining("INT8");
         assertThatThrownBy(() -> new SgdSpec(0, true, 0)).hasMessageContaining("nesterov");
         assertThatThrownBy(() -> ParameterGroup.learningRate("a", 0)).hasMessageContaining("freeze");
