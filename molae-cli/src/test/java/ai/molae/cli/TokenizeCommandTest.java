@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -200,11 +201,12 @@ class TokenizeCommandTest {
     @Test
     void leavesNothingBehindWhenInterrupted() throws IOException, InterruptedException {
         Path lines = folder.resolve("lines.jsonl");
-        Files.writeString(lines, "{\"text\": \"some words\"}\n".repeat(400_000));
+        Files.writeString(lines, "{\"text\": \"some words\"}\n".repeat(300_000));
+        List<String> args =
+                new ArrayList<>(List.of("tokenize", "--tokenizer", "bytes", "--out", out().toString(), "--text"));
+        args.addAll(Collections.nCopies(20, lines.toString())); // seconds of work after the first tenth
 
-        InterruptedRun run = InterruptedRun.of(
-                "tokenizing 10 %",
-                "tokenize", "--text", lines.toString(), "--tokenizer", "bytes", "--out", out().toString());
+        InterruptedRun run = InterruptedRun.of("tokenizing 10 %", args.toArray(String[]::new));
 
         assertThat(run.exitCode()).as(run.output()).isEqualTo(143);
         assertThat(run.output()).contains("molae: interrupted");

@@ -147,7 +147,7 @@ record ShardIndex(String tokenizer, int vocabSize, String content, List<Entry> s
                     ShardFormat.tokenBytes(vocabSize),
                     number(shard, "tokens"),
                     number(shard, "documents"),
-                    value(shard, "masked").getAsBoolean());
+                    truth(shard, "masked"));
             String name = text(shard, "file");
             if (!name.equals(ShardFormat.fileName(number))
                     || format.documents() < 1
@@ -190,6 +190,14 @@ record ShardIndex(String tokenizer, int vocabSize, String content, List<Entry> s
                 throw new TokenShardsException(file, key + " must be a text");
             }
             return value.getAsString();
+        }
+
+        private boolean truth(JsonObject object, String key) {
+            JsonElement value = value(object, key);
+            if (!value.isJsonPrimitive() || !value.getAsJsonPrimitive().isBoolean()) {
+                throw new TokenShardsException(file, key + " must be true or false, got " + value);
+            }
+            return value.getAsBoolean();
         }
 
         private long number(JsonObject object, String key) {

@@ -7,11 +7,13 @@ import ai.molae.djl.data.TokenShards.Check;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import java.util.zip.CRC32C;
 import org.assertj.core.api.AbstractThrowableAssert;
 import org.junit.jupiter.api.BeforeEach;
@@ -177,6 +179,7 @@ class DamagedShardsTest {
                 "\"vocab_size\": 300 | \"vocab_size\": -1 | vocab_size must be a whole number, got -1",
                 "\"vocab_size\" | \"size\" | has no vocab_size",
                 "tokens-00002.bin | ../other.bin | is called ../other.bin",
+                "\"masked\": false | \"masked\": {} | masked must be true or false, got {}",
                 "\"bytes\": 72 | \"bytes\": 71 | expected the name tokens-00000.bin and 72 bytes",
                 "\"shards\": [ | \"shards\": [] , \"rest\": [ | its 0 shards",
                 "\"shards\": [ | \"shards\": [1, | a shard must be an object",
@@ -196,5 +199,25 @@ class DamagedShardsTest {
             Files.writeString(file, text.substring(0, size));
             assertThatThrownBy(() -> TokenShards.open(folder)).isInstanceOf(TokenShardsException.class);
         }
+    }
+
+    @Test
+    void anIndexWithAnyCharacterChangedIsReadOrRefusedButNothingElse() throws IOException {
+        Path file = folder.resolve("shards.json");
+        byte[] text = Files.readAllBytes(file);
+        Random random = new Random(8);
+        int refused = 0;
+        for (int at = 0; at < text.length; at++) {
+            byte[] changed = text.clone();
+            changed[at] = "{}[],:\"0a\u00ff".getBytes(StandardCharsets.ISO_8859_1)[random.nextInt(10)];
+            Files.write(file, changed);
+            try (TokenShards shards = TokenShards.open(folder, Check.SIZES)) {
+                assertThat(shards.documents()).isEqualTo(3);
+                assertThat(shards.tokens()).isEqualTo(12);
+            } catch (TokenShardsException e) {
+                refused++;
+            }
+        }
+        assertThat(refused).isGreaterThan(text.length / 3);
     }
 }
