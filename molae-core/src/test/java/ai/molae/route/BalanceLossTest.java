@@ -105,6 +105,37 @@ class BalanceLossTest {
     }
 
     @Test
+    void sequencesWeighTheirTokens() {
+        // four tokens on expert 0 alone (loss 2) and two of both experts (loss 1), and a sequence without tokens
+        double[][] logits = {{100, 0}, {100, 0}, {100, 0}, {100, 0}, {100, 0}, {0, 100}};
+        Routing routing = route(1, softmax(), logits);
+        assertThat(BalanceLoss.sequenceLoss(routing, new int[] {4, 0, 2}))
+                .isCloseTo((4 * 2 + 2 * 1) / 6.0, within(1e-14));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> BalanceLoss.sequenceLoss(routing, new int[] {4, 1}))
+                .withMessageContainingAll("[4, 1]", "6 tokens");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> BalanceLoss.sequenceLoss(routing, new int[] {8, -2}))
+                .withMessageContaining("[8, -2]");
+    }
+
+    @Test
+    void globalLossAddsTheChoicesOfThePassesBefore() {
+        // P of the two tokens: {.1 .9}, {.3 .7}; K = 1 chooses expert 1 twice; before, 6 tokens chose {5, 1}: f = {5,
+        // 3} / 8
+        double[][] logits = {logs(1, 9), logs(3, 7)};
+        Routing routing = route(1, softmax(), logits);
+        long[] before = {5, 1};
+        assertThat(BalanceLoss.globalLoss(routing, before, 6))
+                .isCloseTo(2 * (5 / 8.0 * 0.2 + 3 / 8.0 * 0.8), within(1e-14));
+        assertThat(BalanceLoss.globalLoss(routing, new long[2], 0)).isEqualTo(BalanceLoss.switchLoss(routing));
+        assertThat(before).containsExactly(5, 1);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> BalanceLoss.globalLoss(routing, new long[3], 6))
+                .withMessage("the routing has numExperts = 2, the load before is of 3");
+    }
+
+    @Test
     void zLossIsTheMeanSquareOfLogSumExp() {
         // Σ exp = 10 and 2
         double[][] logits = {logs(1, 2, 3, 4), logs(0.5, 0.5, 0.5, 0.5)};
@@ -154,6 +185,19 @@ class BalanceLossTest {
                     switchLoss,
                     logits,
                     BalanceLoss.switchLossGradient(function, logits, routing));
+            // The choices do not change within such small steps, or this would fail.
+            int[] lengths = {1, 0, 3};
+            assertSlope(
+                    "sequence, seed " + seed,
+                    l -> BalanceLoss.sequenceLoss(router.route(l, bias), lengths),
+                    logits,
+                    BalanceLoss.sequenceLossGradient(function, logits, routing, lengths));
+            long[] before = random.longs(spec.numExperts(), 0, 9).toArray();
+            assertSlope(
+                    "global, seed " + seed,
+                    l -> BalanceLoss.globalLoss(router.route(l, bias), before, 7),
+                    logits,
+                    BalanceLoss.globalLossGradient(function, logits, routing, before, 7));
             assertSlope("z, seed " + seed, BalanceLoss::zLoss, logits, BalanceLoss.zLossGradient(logits));
         }
     }

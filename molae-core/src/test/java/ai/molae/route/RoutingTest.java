@@ -2,6 +2,7 @@ package ai.molae.route;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
 
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
@@ -19,6 +20,26 @@ class RoutingTest {
         assertThat(routing.tokensPerExpert()).containsExactly(1, 1, 2, 0);
         assertThat(routing.tokensPerExpert(1, 2)).containsExactly(0, 1, 1, 0);
         assertThat(routing.dropped()).isEqualTo(1);
+    }
+
+    @Test
+    void leavesTokensOut() {
+        Routing routing = new Routing(4, EXPERTS, WEIGHTS, KEPT, new double[2][4]);
+        Routing second = routing.only(new boolean[] {false, true});
+        assertThat(second.tokensPerExpert()).containsExactly(0, 1, 1, 0);
+        assertThat(second.dropped()).isEqualTo(1);
+        assertThat(routing.only(new boolean[2]).tokens()).isZero();
+        rejects(() -> routing.only(new boolean[3]), "got 3 flags for 2 tokens");
+    }
+
+    @Test
+    void meanEntropyIsThatOfTheProbabilitiesInNats() {
+        double[][] probabilities = {{0.25, 0.25, 0.25, 0.25}, {0.5, 0, 0.5, 0}};
+        // ln 4 and ln 2
+        assertThat(new Routing(4, EXPERTS, WEIGHTS, KEPT, probabilities).meanEntropy())
+                .isCloseTo(1.5 * Math.log(2), within(1e-15));
+        assertThat(new Routing(4, new int[0][], new double[0][], new boolean[0][], new double[0][]).meanEntropy())
+                .isZero();
     }
 
     @Test

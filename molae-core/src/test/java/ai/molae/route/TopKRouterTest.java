@@ -93,6 +93,33 @@ class TopKRouterTest {
     class Traps {
 
         @Test
+        void paddingTakesNoPlaceInAnExpert() {
+            MoeSpec limited = MoeSpec.builder()
+                    .setHiddenSize(2)
+                    .setIntermediateSize(1)
+                    .setNumExperts(2)
+                    .setTopK(1)
+                    .optRouter(RouterSpec.builder().optCapacityFactor(1).build())
+                    .build();
+            // expert 0 takes ceil(3 / 2) = 2 of the three real tokens, and the padding before them none
+            double[][] logits = {{1, 0}, {1, 0}, {1, 0}, {1, 0}};
+            boolean[] real = {false, true, true, true};
+            Routing routing = new TopKRouter(limited).route(logits, new double[0], real);
+            assertThat(routing.kept()).isDeepEqualTo(new boolean[][] {{false}, {true}, {true}, {false}});
+            assertThat(routing.weights()).isDeepEqualTo(new double[][] {{0}, {1}, {1}, {0}});
+            assertThat(routing.only(real).dropped()).isEqualTo(1);
+            MoeSpec dropless =
+                    limited.toBuilder().optRouter(RouterSpec.builder().build()).build();
+            assertThat(new TopKRouter(dropless)
+                            .route(logits, new double[0], real)
+                            .dropped())
+                    .isZero();
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> new TopKRouter(limited).route(logits, new double[0], new boolean[3]))
+                    .withMessage("real has 3 flags, expected 4, one a token");
+        }
+
+        @Test
         void weightsAreGatheredFromTheUnbiasedScores() {
             RouterSpec unnormalised = sigmoid().optNormTopkProb(false).build();
             // transformers 41647, vLLM 12002

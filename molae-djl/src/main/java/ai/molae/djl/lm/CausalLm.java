@@ -36,8 +36,10 @@ import java.util.Optional;
  * <table>
  * <caption>Arrays</caption>
  * <tr><th>input</th><td>tokens</td><td>{@code [B, S]} int64 or int32</td></tr>
- * <tr><th></th><td>mask</td><td>optional, {@code [B, S]}: 0 marks padding, which is seen by nobody, takes no position and counts in no
- * statistics; its own logits mean nothing</td></tr>
+ * <tr><th></th><td>mask</td><td>optional, {@code [B, S]} of any type. Equal numbers in a row mark the tokens of one document, which see each other
+ * and nobody else, and whose positions begin at 0: each gets the logits it would get alone (a
+ * document is usually in one piece; a window counts what stands between its tokens). 0 marks padding, which is seen by nobody, takes no
+ * position and no expert's place and counts in no statistics; its own logits mean nothing</td></tr>
  * <tr><th rowspan="3">output</th><td>logits</td><td>{@code [B, S, V]} float32; those at position s are for the token at s + 1</td></tr>
  * <tr><td>aux</td><td>{@code []} float32, in training only: the sum of the auxiliary losses, of the layers or pooled ({@link
  * ai.molae.spec.AuxLossScope}), zero without MoE layers</td></tr>

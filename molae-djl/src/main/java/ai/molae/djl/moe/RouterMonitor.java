@@ -37,21 +37,29 @@ public final class RouterMonitor implements AutoCloseable {
 
     private final IdentityHashMap<MoeBlock, Tally> tallies = new IdentityHashMap<>();
 
+    private volatile boolean closed;
+
     /**
      * Begins to watch.
      *
      * @throws IllegalStateException if a monitor is open on this thread
      */
     public RouterMonitor() {
-        if (CURRENT.get() != null) {
+        if (current() != null) {
             throw new IllegalStateException("a RouterMonitor is open on this thread already; close it first");
         }
         CURRENT.set(this);
     }
 
+    /** A monitor may have been closed on another thread, which cannot take it away from this one. */
+    private static @Nullable RouterMonitor current() {
+        RouterMonitor monitor = CURRENT.get();
+        return monitor == null || monitor.closed ? null : monitor;
+    }
+
     /** What a training pass of a block has to tell. */
     static Account account(MoeBlock block, MoeOps.Statistics statistics) {
-        RouterMonitor monitor = CURRENT.get();
+        RouterMonitor monitor = current();
         if (monitor == null) {
             return Account.of(statistics);
         }
@@ -93,6 +101,11 @@ public final class RouterMonitor implements AutoCloseable {
                 .filter(load -> Arrays.stream(load).sum() > 0);
     }
 
+    /** A model as a list of layers: its children, or itself. */
+    static List<Block> layersOf(Block model) {
+        return model instanceof MoeBlock ? List.of(model) : model.getChildren().values();
+    }
+
     /** The block itself or those it holds. */
     static List<MoeBlock> blocks(Block block) {
         if (block instanceof MoeBlock moe) {
@@ -108,6 +121,7 @@ public final class RouterMonitor implements AutoCloseable {
     /** Ends watching. What was counted stays. */
     @Override
     public void close() {
+        closed = true;
         if (CURRENT.get() == this) {
             CURRENT.remove();
         }

@@ -196,6 +196,9 @@ class FamilyRoundTripTest {
     void whatAFamilyCannotExpressIsNamed() {
         cannot("mixtral-a", router(r -> r.optZLossCoef(0.5)), "router.zLossCoef = 0.5 (but 0.0)");
         cannot("mixtral-a", router(r -> r.optAuxLossScope(AuxLossScope.LAYER)), "feedForwards[0].router.auxLossScope");
+        for (String family : List.of("mixtral-a", "qwen3_moe-a", "olmoe-a", "deepseek_v3-a")) {
+            cannot(family, router(r -> r.optAuxLossScope(AuxLossScope.GLOBAL)), "router.auxLossScope");
+        }
         cannot("qwen3_moe-a", router(r -> r.optRoutedScalingFactor(2)), "router.routedScalingFactor = 2.0");
         cannot("olmoe-a", router(r -> r.optCapacityFactor(1.5)), "router.capacityFactor = 1.5");
         cannot("deepseek_v2-a", router(r -> r.optNormTopkProb(true)), "norm_topk_prob = true");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import ai.molae.spec.AttentionSpec;
+import ai.molae.spec.AuxLossScope;
 import ai.molae.spec.DenseSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentAttentionSpec;
@@ -14,16 +15,19 @@ import ai.molae.spec.MoeSpec;
 import ai.molae.spec.QkNorm;
 import ai.molae.spec.RopeScaling;
 import ai.molae.spec.RopeSpec;
+import ai.molae.spec.RouterSpec;
 import ai.molae.spec.SlidingWindow;
 import ai.molae.testing.RandomSpecs;
 import com.google.gson.JsonObject;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class SpecJsonTest {
 
@@ -49,6 +53,21 @@ class SpecJsonTest {
             MoeSpec spec = RandomSpecs.next(random);
             assertThat(SpecJson.parseMoe(SpecJson.toJson(spec))).isEqualTo(spec);
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(AuxLossScope.class)
+    void everyScopeOfTheBalancingLossComesBackEqual(AuxLossScope scope) {
+        MoeSpec spec = MoeSpec.builder()
+                .setHiddenSize(4)
+                .setIntermediateSize(2)
+                .setNumExperts(3)
+                .setTopK(1)
+                .optRouter(RouterSpec.builder().optAuxLossScope(scope).build())
+                .build();
+        String json = SpecJson.toJson(spec);
+        assertThat(json).contains("\"router_aux_loss_scope\": \"" + scope.name().toLowerCase(Locale.ROOT) + "\"");
+        assertThat(SpecJson.parseMoe(json)).isEqualTo(spec);
     }
 
     @Test
