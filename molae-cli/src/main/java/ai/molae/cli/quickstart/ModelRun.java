@@ -17,6 +17,7 @@ import ai.molae.djl.train.LmTrainer;
 import ai.molae.djl.train.LmTrainingListener;
 import ai.molae.djl.train.TrainingConfig;
 import ai.molae.spec.ModelSpec;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -99,7 +100,7 @@ final class ModelRun {
     }
 
     /** Two steps of a model that is thrown away, so that what libtorch loads and compiles at first is not counted as the first model's. */
-    void warmUp(ModelSpec spec) {
+    void warmUp(ModelSpec spec) throws IOException {
         TrainingConfig twoSteps = TrainingConfig.builder()
                 .setSteps(2)
                 .setBatchSize(config.batchSize())
@@ -107,11 +108,8 @@ final class ModelRun {
                 .build();
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             CausalLm model = model(spec, manager);
-            try (LmTrainer trainer = new LmTrainer(manager, model, twoSteps)) {
-                trainer.train(
-                        new PackedWindows(text.train(), sequenceLength, seed),
-                        new PackedWindows(text.validation(), sequenceLength, seed),
-                        new LmTrainingListener() {});
+            try (LmTrainer trainer = trainer(model, twoSteps).build()) {
+                trainer.train();
             }
             new Generator(model).generate(prompt, Sampling.greedy(2));
         }
@@ -125,18 +123,25 @@ final class ModelRun {
         return model;
     }
 
-    Result run(String name, ModelSpec spec, Interruption interruption, LmTrainingListener progress) {
-        PackedWindows train = new PackedWindows(text.train(), sequenceLength, seed);
-        PackedWindows validation = new PackedWindows(text.validation(), sequenceLength, seed);
+    private LmTrainer.Builder trainer(CausalLm model, TrainingConfig how) {
+        return LmTrainer.builder()
+                .setModel(model)
+                .setData(new PackedWindows(text.train(), sequenceLength, seed))
+                .setConfig(how)
+                .optValidation(new PackedWindows(text.validation(), sequenceLength, seed));
+    }
+
+    Result run(String name, ModelSpec spec, Interruption interruption, LmTrainingListener progress) throws IOException {
         Recorder recorder = new Recorder(progress);
         try (NativeMemory.Peak peak = NativeMemory.watchPeak();
                 NDManager manager = NDManager.newBaseManager("PyTorch")) {
             CausalLm model = model(spec, manager);
-            try (LmTrainer trainer = new LmTrainer(manager, model, config)) {
+            try (LmTrainer trainer =
+                    trainer(model, config).optListener(recorder).build()) {
                 interruption.onInterrupt(trainer::stop);
-                trainer.train(train, validation, recorder);
+                trainer.train();
                 if (recorder.steps.size() < config.steps()) {
-                    recorder.onEvaluation(trainer.evaluate(validation, recorder.steps.size()));
+                    trainer.evaluate().ifPresent(recorder::onEvaluation);
                 }
             }
             OptionalLong peakBytes = peak.bytes().isPresent()

@@ -160,7 +160,8 @@ public final class QuickstartCommand implements Callable<Integer> {
     }
 
     private ModelRun.Result train(
-            ModelRun run, String name, ModelSpec spec, TrainingConfig config, Interruption interruption) {
+            ModelRun run, String name, ModelSpec spec, TrainingConfig config, Interruption interruption)
+            throws IOException {
         try (TrainingProgress progress =
                 new TrainingProgress(name, config.steps(), command.commandLine().getErr(), false)) {
             return run.run(name, spec, interruption, progress);

@@ -8,11 +8,11 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -148,20 +148,24 @@ final class ConfigFile {
         if (isFlag(option)) {
             return new JsonPrimitive((Boolean) option.getValue());
         }
-        if (option.getValue() instanceof Collection<?> collection) {
-            JsonArray array = new JsonArray();
-            collection.forEach(element -> array.add(element(element)));
-            return array;
+        List<JsonElement> values = option.originalStringValues().stream()
+                .map(text -> element(option, text))
+                .toList();
+        if (!option.isMultiValue()) {
+            return values.get(0);
         }
-        return element(option.getValue());
+        JsonArray array = new JsonArray();
+        values.forEach(array::add);
+        return array;
     }
 
-    private static JsonElement element(Object value) {
-        if (value instanceof Number number) {
-            return new JsonPrimitive(number);
+    private static JsonElement element(OptionSpec option, String text) {
+        Class<?> type = option.auxiliaryTypes()[0];
+        if (Path.class.isAssignableFrom(type)) {
+            return new JsonPrimitive(Path.of(text).toAbsolutePath().normalize().toString());
         }
-        return new JsonPrimitive(
-                value instanceof Path path ? path.toAbsolutePath().normalize().toString() : String.valueOf(value));
+        boolean number = Number.class.isAssignableFrom(type) || (type.isPrimitive() && type != boolean.class);
+        return number ? new JsonPrimitive(new BigDecimal(text)) : new JsonPrimitive(text);
     }
 
     /** The subcommand that a command line chose, parsed. */

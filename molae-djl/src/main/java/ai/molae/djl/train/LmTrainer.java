@@ -207,7 +207,7 @@ public final class LmTrainer implements AutoCloseable {
                 listener.onStep(step(batches));
                 boolean due = config.evaluateEvery() > 0 && state.step() % config.evaluateEvery() == 0;
                 if ((due || done()) && !stopped) {
-                    validation.ifPresent(this::evaluateNow);
+                    evaluate().ifPresent(this::evaluated);
                 }
                 Duration since = Duration.ofNanos(System.nanoTime() - lastCheckpoint);
                 if (store.isPresent() && store.get().isDue(state.step(), since)) {
@@ -381,19 +381,16 @@ public final class LmTrainer implements AutoCloseable {
         listener.onCheckpoint(state.step(), folder);
     }
 
-    private void evaluateNow(TrainingData held) {
-        LmTrainingListener.Evaluation evaluation = evaluate(held);
-        state = state.validated(evaluation.loss());
-        listener.onEvaluation(evaluation);
+    /**
+     * The mean cross-entropy of the validation data, in their order.
+     *
+     * @return what it found; empty without validation data. The configuration says how many batches of it
+     */
+    public Optional<LmTrainingListener.Evaluation> evaluate() {
+        return validation.map(this::evaluate);
     }
 
-    /**
-     * The mean cross-entropy of validation data, in its order.
-     *
-     * @param held the data; the configuration says how many batches of it
-     * @return what it found
-     */
-    public LmTrainingListener.Evaluation evaluate(TrainingData held) {
+    private LmTrainingListener.Evaluation evaluate(TrainingData held) {
         long sequences = config.evaluationBatches() == 0
                 ? held.size()
                 : Math.min(held.size(), (long) config.evaluationBatches() * config.batchSize());
@@ -409,6 +406,11 @@ public final class LmTrainer implements AutoCloseable {
             }
         }
         return new LmTrainingListener.Evaluation(state.step(), labels == 0 ? 0 : sum / labels, labels);
+    }
+
+    private void evaluated(LmTrainingListener.Evaluation evaluation) {
+        state = state.validated(evaluation.loss());
+        listener.onEvaluation(evaluation);
     }
 
     /**

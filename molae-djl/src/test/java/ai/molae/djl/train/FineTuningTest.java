@@ -154,7 +154,7 @@ class FineTuningTest {
 
     private double loss(CausalLm model) {
         try (LmTrainer trainer = trainer(model, train, 1).build()) {
-            return trainer.evaluate(validation).loss();
+            return trainer.evaluate().orElseThrow().loss();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
