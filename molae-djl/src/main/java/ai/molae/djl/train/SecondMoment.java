@@ -4,9 +4,9 @@ package ai.molae.djl.train;
  * How AdamW keeps v, and with {@link #EIGHT_BIT} also m, of matrices; of everything else, and of matrices of less than 4096 elements for
  * {@link #EIGHT_BIT}, both moments are float32 in full. Bytes are for a parameter's element.
  *
- * <p>All three hold the loss curve where it was measured: two layers of 8 experts, hidden size 64, 600 steps of 512 bytes of Java source, the
- * same learning rates: validation losses 1.812 (FULL), 1.681 (FACTORED) and 1.782 (EIGHT_BIT) nats per byte; after 200 steps, with two seeds,
- * 2.434 and 2.470, 2.327 and 2.325, 2.390 and 2.476.
+ * <p>FACTORED holds the loss curve where it was measured: two layers of 8 experts, hidden size 64, 600 steps of 512 bytes of Java source, the
+ * same learning rates: validation losses 1.812 (FULL) and 1.681 (FACTORED) nats per byte; after 200 steps, with two seeds, 2.434 and 2.470
+ * against 2.327 and 2.325.
  */
 public enum SecondMoment {
     /** m and v in float32: 8 bytes. libtorch's fused kernel. */
