@@ -49,8 +49,8 @@ final class Html {
         return trimmed(String.format(Locale.ROOT, "%." + decimals + "f", scaled)) + THOUSANDS[thousands];
     }
 
-    /** Without zeros at the end of a fraction. */
+    /** Without zeros at the end of a fraction, before the exponent if there is one. */
     private static String trimmed(String number) {
-        return number.contains(".") ? number.replaceAll("\\.?0+(?=e|$)", "") : number;
+        return number.replaceAll("(\\.\\d*?)0+(?=e|$)", "$1").replaceAll("\\.(?=e|$)", "");
     }
 }

@@ -29,7 +29,7 @@ class CurveTest {
     void aLongCurveKeepsItsExtremesInAThousandPoints() {
         Curve curve = new Curve();
         for (long step = 1; step <= 1_000_000; step++) {
-            curve.add(step, step == 333_333 ? 50 : step == 777_777 ? -50 : step % 2);
+            curve.add(step, step == 333_333 ? 50 : step == 777_777 ? -50 : (double) (step % 2));
         }
 
         List<Point> points = curve.points();
@@ -107,7 +107,7 @@ class CurveTest {
         "12345, 12.35k",
         "1000000, 1M",
         "2.5e9, 2.5G",
-        "0.00012345, 1.234e-4",
+        "0.00012345, 1.235e-4",
         "3e-5, 3e-5",
         "1e20, 1e20",
         "NaN, –"
