@@ -81,7 +81,7 @@ class TrainCommandTest {
     }
 
     private List<JsonObject> log() throws IOException {
-        return Files.readAllLines(out().resolve("training.jsonl")).stream()
+        return Files.readAllLines(out().resolve("metrics.jsonl")).stream()
                 .map(line -> JsonParser.parseString(line).getAsJsonObject())
                 .toList();
     }

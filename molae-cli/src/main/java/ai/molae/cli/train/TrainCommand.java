@@ -19,8 +19,10 @@ import ai.molae.djl.hf.CheckpointSaver;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.train.FineTuning;
 import ai.molae.djl.train.LmTrainer;
+import ai.molae.djl.train.LmTrainingListener;
 import ai.molae.djl.train.LmTrainingListener.Evaluation;
 import ai.molae.djl.train.TrainingConfig;
+import ai.molae.djl.train.metrics.MetricsFile;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -39,7 +41,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         sortOptions = false,
         description = {
-            "Fine-tune a checkpoint on a text and save it as a checkpoint of the same layout, tokenizer included, with its training log.",
+            "Fine-tune a checkpoint on a text and save it as a checkpoint of the same layout, tokenizer included, with the metrics of its training.",
             "Ctrl-C ends training early and saves what was learned."
         },
         footerHeading = "%nExamples:%n",
@@ -107,14 +109,16 @@ public final class TrainCommand implements Callable<Integer> {
                 fineTuning.applyTo(model);
                 announce(model, split);
                 try (TrainingProgress progress = new TrainingProgress("train", config.steps(), err, how.quiet);
-                        TrainingLog log = new TrainingLog(draft.file(TrainingLog.FILE), progress)) {
-                    train(manager, model, config, split, sequence, log, interruption);
-                    log.close();
-                    if (log.steps() == 0) {
+                        MetricsFile metrics = new MetricsFile(draft.file(MetricsFile.NAME))) {
+                    Outcome outcome = new Outcome();
+                    LmTrainingListener listener = LmTrainingListener.all(List.of(metrics, outcome, progress));
+                    train(manager, model, config, split, sequence, listener, outcome, interruption);
+                    metrics.close();
+                    if (outcome.steps() == 0) {
                         interruption.check();
                     }
                     save(checkpoint, model, draft);
-                    Output.print(spec.commandLine(), report(log, draft.publish()));
+                    Output.print(spec.commandLine(), report(outcome, draft.publish()));
                 }
                 return interruption.happened() ? Interruption.EXIT_CODE : 0;
             }
@@ -161,15 +165,16 @@ public final class TrainCommand implements Callable<Integer> {
             TrainingConfig config,
             TextCorpus.Split split,
             int sequence,
-            TrainingLog log,
+            LmTrainingListener listener,
+            Outcome outcome,
             Interruption interruption) {
         PackedWindows validation = new PackedWindows(split.validation(), sequence, how.seed);
         try (LmTrainer trainer = new LmTrainer(manager, model, config)) {
             interruption.onInterrupt(trainer::stop);
-            log.onEvaluation(trainer.evaluate(validation, 0));
-            trainer.train(new PackedWindows(split.train(), sequence, how.seed), validation, log);
-            if (log.steps() < config.steps() && log.steps() > 0) {
-                log.onEvaluation(trainer.evaluate(validation, log.steps()));
+            listener.onEvaluation(trainer.evaluate(validation, 0));
+            trainer.train(new PackedWindows(split.train(), sequence, how.seed), validation, listener);
+            if (outcome.steps() < config.steps() && outcome.steps() > 0) {
+                listener.onEvaluation(trainer.evaluate(validation, outcome.steps()));
             }
         }
     }
@@ -185,18 +190,18 @@ public final class TrainCommand implements Callable<Integer> {
         saver.save(draft.path());
     }
 
-    private String report(TrainingLog log, Path written) {
-        Evaluation before = log.firstEvaluation();
-        Evaluation after = log.lastEvaluation();
+    private String report(Outcome outcome, Path written) {
+        Evaluation before = outcome.firstEvaluation();
+        Evaluation after = outcome.lastEvaluation();
         Table table = Table.of("Validation", "", "before", "after")
                 .row("loss, nats per token", Cell.number(before.loss(), 4), Cell.number(after.loss(), 4))
                 .row("perplexity", Cell.number(Math.exp(before.loss()), 3), Cell.number(Math.exp(after.loss()), 3))
                 .build();
-        String how = log.steps() < this.how.steps ? "Interrupted after" : "Trained";
+        String how = outcome.steps() < this.how.steps ? "Interrupted after" : "Trained";
         return TableFormat.TEXT.write(
                 List.of(table),
                 List.of(
-                        String.format(Locale.ROOT, "%s %,d steps, %,d tokens.", how, log.steps(), log.tokens()),
+                        String.format(Locale.ROOT, "%s %,d steps, %,d tokens.", how, outcome.steps(), outcome.tokens()),
                         "Checkpoint: " + written));
     }
 }

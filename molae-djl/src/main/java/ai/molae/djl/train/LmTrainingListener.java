@@ -42,6 +42,16 @@ public interface LmTrainingListener {
     default void onEnd() {}
 
     /**
+     * Several listeners as one. Each is told of every event, in their order; one that throws does not keep the others from being told.
+     *
+     * @param listeners the listeners
+     * @return a listener that throws what the first of them threw, after all were told; what others threw is suppressed in it
+     */
+    static LmTrainingListener all(List<? extends LmTrainingListener> listeners) {
+        return new CombinedListener(List.copyOf(listeners));
+    }
+
+    /**
      * An optimizer step.
      *
      * @param step its number, from 1

@@ -21,3 +21,12 @@
   def first_product(self, x: Tensor, ints: Tensor) -> Tensor:
     gemm, = annotate(List[int], ints.tolist())
     return self.product(x, self.matrices, 0, gemm).to(6)
+
+  # A product with the first packed matrix and the i-th kept input, `times` in a row, of which the last has to be done before an element can be
+  # read; x only says who owns the result
+  def repeat_product(self, x: Tensor, ints: Tensor) -> Tensor:
+    gemm, i, times = annotate(List[int], ints.tolist())
+    y = self.product(self.plain[i], self.matrices, 0, gemm)
+    for more in range(times - 1):
+      y = self.product(self.plain[i], self.matrices, 0, gemm)
+    return torch.narrow(y.reshape([-1]), 0, 0, 1).to(6)
