@@ -80,6 +80,25 @@ public final class Gemm {
     }
 
     /**
+     * Whether a product of so many rows that autograd records goes through oneDNN, whose arrays are copies that autograd keeps.
+     *
+     * @param precision a precision that trains
+     * @param device where the arrays are
+     * @param rows rows of the activations
+     * @return true for oneDNN; small matrices may be an exception
+     * @throws IllegalArgumentException if the precision is for inference only
+     */
+    public static boolean copiesProducts(Precision precision, Device device, long rows) {
+        long gemm = training(precision, device);
+        int sizeClass = 0;
+        while (sizeClass < 4 && rows > 4L << (2 * sizeClass)) {
+            sizeClass++;
+        }
+        // As by_onednn in common.py has it; bfloat16 products that autograd records are plain matmuls.
+        return precision == Precision.FLOAT32 && (gemm >> 4 & 15) == 1 && (gemm >> (8 + sizeClass) & 1) == 1;
+    }
+
+    /**
      * The number by which TorchScript methods know how to pack and multiply weights prepared for inference.
      *
      * @param precision how the weights are stored
