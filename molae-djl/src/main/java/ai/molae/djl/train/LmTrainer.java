@@ -20,6 +20,7 @@ import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.moe.RouterMonitor;
 import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.NativeMemory;
+import ai.molae.djl.torch.PeakFlops;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -94,7 +95,7 @@ public final class LmTrainer implements AutoCloseable {
         manager = NDManager.newBaseManager(model.device(), "PyTorch");
         try {
             if (config.checkMemory()) {
-                // TEMP
+                checkMemory();
             }
             optimizer = Optimizers.of(manager, model.parametersByPath(), config.optimizer(), config.parameterGroups());
         } catch (RuntimeException e) {
@@ -102,6 +103,16 @@ public final class LmTrainer implements AutoCloseable {
             manager.close();
             throw e;
         }
+    }
+
+    private void checkMemory() {
+        MemoryEstimate estimate = MemoryEstimate.of(
+                model,
+                config.batchSize(),
+                data.sequenceLength(),
+                config.optimizer().stateBytesPerParameter());
+        LOG.info("memory of a training step: {}", estimate);
+        MemoryEstimate.available(model.device()).ifPresent(estimate::check);
     }
 
     private static <T> T require(String name, Optional<T> value) {
@@ -196,7 +207,7 @@ public final class LmTrainer implements AutoCloseable {
             refuseForeignCheckpoints(store.get());
         }
         if (config.measurePeak() && Double.isNaN(peakFlops)) {
-            // TEMP
+            peakFlops = PeakFlops.measure(model.precision(), model.device());
         }
         listener.onStart(state.step());
         long checkpointed = resumed ? state.step() : -1;
