@@ -189,6 +189,7 @@ public final class LmTrainer implements AutoCloseable {
     private Map<String, String> settings() {
         Map<String, String> settings = new LinkedHashMap<>(config.settings());
         settings.put("precision", model.precision().toString());
+        settings.put("dropout", String.valueOf(model.dropout()));
         settings.put("data", data.fingerprint());
         settings.put("sequence_length", String.valueOf(data.sequenceLength()));
         return settings;
@@ -342,7 +343,7 @@ public final class LmTrainer implements AutoCloseable {
 
     /** What is random in a pass depends on the step alone, not on what was drawn before. */
     private void seedRandomness(int pass) {
-        long unused = ((config.seed() * 1_000_003 + state.step()) * 65_537 + pass);
+        model.setDropoutSeed((config.seed() * 1_000_003 + state.step()) * 65_537 + pass);
     }
 
     private void checkFinite(Losses losses, double norm) {
