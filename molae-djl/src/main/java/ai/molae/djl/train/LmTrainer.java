@@ -106,6 +106,9 @@ public final class LmTrainer implements AutoCloseable {
                 config.batchSize(),
                 data.sequenceLength(),
                 config.optimizer().stateBytesPerParameter());
+        if (data.inOrder(0, 1).documents().length > 0) {
+            estimate = estimate.withPadding();
+        }
         LOG.info("memory of a training step: {}", estimate);
         MemoryEstimate.available(model.device()).ifPresent(estimate::check);
     }
