@@ -15,10 +15,12 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
@@ -39,6 +41,9 @@ final class ConfigFile {
 
     private static final Gson GSON =
             new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create();
+
+    /** Infinity is no number of JSON. */
+    private static final Pattern NUMBER = Pattern.compile("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?");
 
     private static final Set<String> TOKENIZERS = Set.of(TokenizerSource.BYTES, TokenizerSource.FILE);
 
@@ -91,7 +96,8 @@ final class ConfigFile {
     /** The options of a command line as arguments. */
     static List<String> given(ParseResult given, Set<String> leftOut) {
         List<String> arguments = new ArrayList<>();
-        for (OptionSpec option : given.matchedOptions()) {
+        // An option of several values is among the matched ones as often as it was given.
+        for (OptionSpec option : new LinkedHashSet<>(given.matchedOptions())) {
             if (isSetting(option) && !leftOut.contains(key(option))) {
                 if (isFlag(option)) {
                     arguments.add(option.longestName() + "=" + option.getValue());
@@ -233,6 +239,8 @@ final class ConfigFile {
             return new JsonPrimitive(Path.of(text).toAbsolutePath().normalize().toString());
         }
         boolean number = Number.class.isAssignableFrom(type) || (type.isPrimitive() && type != boolean.class);
-        return number ? new JsonPrimitive(new BigDecimal(text)) : new JsonPrimitive(text);
+        return number && NUMBER.matcher(text).matches()
+                ? new JsonPrimitive(new BigDecimal(text))
+                : new JsonPrimitive(text);
     }
 }
