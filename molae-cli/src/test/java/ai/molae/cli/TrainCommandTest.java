@@ -136,7 +136,10 @@ class TrainCommandTest {
         assertThat(files(out()))
                 .containsExactlyInAnyOrder(
                         "run.json", "metrics.jsonl", "report.html", "model", "checkpoints", "tensorboard");
-        assertThat(out().resolve("report.html")).content().contains("Training: out").contains("<svg");
+        assertThat(out().resolve("report.html"))
+                .content()
+                .contains("Training: out")
+                .contains("<svg");
         assertThat(files(out().resolve("tensorboard"))).isNotEmpty();
         assertThat(files(out().resolve("checkpoints"))).contains("step-0000000030");
         assertThat(trained().resolve("generation_config.json")).hasContent("{\"eos_token_id\": 0}");
@@ -295,9 +298,7 @@ class TrainCommandTest {
         CommandRun run = train("--steps", "1");
 
         assertThat(run.exitCode()).isEqualTo(2);
-        assertThat(run.err())
-                .contains("exists and is not empty")
-                .contains("--out");
+        assertThat(run.err()).contains("exists and is not empty").contains("--out");
         assertThat(out().resolve("config.json")).hasContent("of last week");
     }
 
@@ -307,6 +308,8 @@ class TrainCommandTest {
 
         assertThat(run.exitCode()).isEqualTo(1);
         assertThat(run.err()).contains("training diverged at step").contains("the first tensor that is not finite is");
-        assertThat(files(out())).contains("run.json", "metrics.jsonl", "report.html").doesNotContain("model");
+        assertThat(files(out()))
+                .contains("run.json", "metrics.jsonl", "report.html")
+                .doesNotContain("model");
     }
 }

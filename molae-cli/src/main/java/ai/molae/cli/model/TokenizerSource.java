@@ -70,12 +70,7 @@ public final class TokenizerSource implements AutoCloseable {
         }
         Optional<ChatTemplate> template = ChatTemplate.load(folder);
         HfTokenizer tokenizer = HfTokenizer.load(folder);
-        return new TokenizerSource(
-                tokenizer,
-                Optional.empty(),
-                tokenizer::close,
-                Optional.of(folder),
-                template);
+        return new TokenizerSource(tokenizer, Optional.empty(), tokenizer::close, Optional.of(folder), template);
     }
 
     /**
@@ -92,8 +87,7 @@ public final class TokenizerSource implements AutoCloseable {
             return open(name);
         }
         boolean own = name.equals(FILE);
-        ModelTokenizer tokenizer =
-                ModelTokenizer.open(checkpoint, own ? TokenizerChoice.FILE : TokenizerChoice.BYTES);
+        ModelTokenizer tokenizer = ModelTokenizer.open(checkpoint, own ? TokenizerChoice.FILE : TokenizerChoice.BYTES);
         try {
             Optional<ChatTemplate> template = own ? ChatTemplate.load(checkpoint.folder()) : Optional.empty();
             return new TokenizerSource(

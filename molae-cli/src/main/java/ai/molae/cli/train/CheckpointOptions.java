@@ -26,22 +26,24 @@ final class CheckpointOptions {
             names = "--keep",
             paramLabel = "N",
             defaultValue = "2",
-            description = "Keep the last so many, and the one with the lowest validation loss (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Keep the last so many, and the one with the lowest validation loss (default: ${DEFAULT-VALUE}).")
     int keep = 2;
 
-    @Option(names = "--keep-every", paramLabel = "N", description = "Keep those of multiples of so many steps for good.")
+    @Option(
+            names = "--keep-every",
+            paramLabel = "N",
+            description = "Keep those of multiples of so many steps for good.")
     @Nullable
     Long keepEvery;
 
     /** The policy. */
     CheckpointPolicy policy() {
-        if (steps < 0
-                || !(minutes >= 0 && minutes < 1e9)
-                || keep < 1
-                || (keepEvery != null && keepEvery < 0)) {
-            throw new IllegalArgumentException("--checkpoint-steps, --checkpoint-minutes and --keep-every must be at least 0"
-                    + " and --keep at least 1, got " + steps + ", " + minutes + ", "
-                    + (keepEvery == null ? "none" : keepEvery) + " and " + keep);
+        if (steps < 0 || !(minutes >= 0 && minutes < 1e9) || keep < 1 || (keepEvery != null && keepEvery < 0)) {
+            throw new IllegalArgumentException(
+                    "--checkpoint-steps, --checkpoint-minutes and --keep-every must be at least 0"
+                            + " and --keep at least 1, got " + steps + ", " + minutes + ", "
+                            + (keepEvery == null ? "none" : keepEvery) + " and " + keep);
         }
         return new CheckpointPolicy(
                 steps, Duration.ofMillis(Math.round(minutes * 60_000)), keep, keepEvery == null ? 0 : keepEvery, true);

@@ -75,8 +75,8 @@ final class DataOptions {
     @Option(
             names = "--validation-share",
             paramLabel = "P",
-            description = "Part of the data that is not trained on, to measure with; 0 for none (default: " + DEFAULT_SHARE
-                    + ").")
+            description = "Part of the data that is not trained on, to measure with; 0 for none (default: "
+                    + DEFAULT_SHARE + ").")
     @Nullable
     Double validationShare;
 

@@ -35,7 +35,8 @@ final class ExecutionOptions {
     @Option(
             names = "--seed",
             defaultValue = "1",
-            description = "Of a new model, the order of the data, what is held back, and adapters (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Of a new model, the order of the data, what is held back, and adapters (default: ${DEFAULT-VALUE}).")
     int seed = 1;
 
     @Option(
@@ -58,7 +59,8 @@ final class ExecutionOptions {
     @Option(
             names = "--dtype",
             paramLabel = "TYPE",
-            description = "Element type of the saved model: ${COMPLETION-CANDIDATES} (default: the checkpoint's, else float32).")
+            description =
+                    "Element type of the saved model: ${COMPLETION-CANDIDATES} (default: the checkpoint's, else float32).")
     @Nullable
     SavedType dtype;
 

@@ -81,17 +81,15 @@ final class ModelOptions {
     @Nullable
     AuxLossScope auxScope;
 
-    @Option(
-            names = "--z-loss",
-            paramLabel = "C",
-            description = "Factor of the router's z-loss (default: the model's).")
+    @Option(names = "--z-loss", paramLabel = "C", description = "Factor of the router's z-loss (default: the model's).")
     @Nullable
     Double zLoss;
 
     @Option(
             names = "--capacity",
             paramLabel = "C",
-            description = "Experts take at most C times their even share of a batch, the rest is dropped (default: the model's).")
+            description =
+                    "Experts take at most C times their even share of a batch, the rest is dropped (default: the model's).")
     @Nullable
     Double capacity;
 
@@ -187,9 +185,8 @@ final class ModelOptions {
                 .setTopK(Ranges.between("--top-k", chosen, 1, experts))
                 .optActivation(dense.activation())
                 .optGated(dense.gated())
-                .optRouter(router(RouterSpec.builder()
-                        .optAuxLossCoef(UPCYCLED_AUX_LOSS)
-                        .build()))
+                .optRouter(router(
+                        RouterSpec.builder().optAuxLossCoef(UPCYCLED_AUX_LOSS).build()))
                 .build();
     }
 }

@@ -38,8 +38,9 @@ final class ModelSource implements AutoCloseable {
     static ModelSource open(ModelOptions options, LatentOptions latent) throws IOException {
         options.check();
         if (options.upcycle != null && latent.isGiven()) {
-            throw new IllegalArgumentException("--upcycle makes standard experts, which cannot be factored in the same run;"
-                    + " leave the flags of factored experts away, and factor the result in another run");
+            throw new IllegalArgumentException(
+                    "--upcycle makes standard experts, which cannot be factored in the same run;"
+                            + " leave the flags of factored experts away, and factor the result in another run");
         }
         if (options.from == null) {
             return new ModelSource(options, latent, Optional.empty());

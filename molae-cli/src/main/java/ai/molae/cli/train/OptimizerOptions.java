@@ -37,7 +37,8 @@ final class OptimizerOptions {
             names = "--optimizer",
             paramLabel = "NAME",
             defaultValue = "adamw",
-            description = "One of ${COMPLETION-CANDIDATES}; muon is for matrices, AdamW for the rest (default: ${DEFAULT-VALUE}).")
+            description =
+                    "One of ${COMPLETION-CANDIDATES}; muon is for matrices, AdamW for the rest (default: ${DEFAULT-VALUE}).")
     Kind optimizer = Kind.ADAMW;
 
     @Option(names = "--beta1", paramLabel = "β₁", description = "Of AdamW, also beside Muon (default: 0.9).")
@@ -73,10 +74,7 @@ final class OptimizerOptions {
             description = "Largest gradient norm; 0 for any (default: ${DEFAULT-VALUE}).")
     double clip = 1;
 
-    @Option(
-            names = "--router-warmup",
-            paramLabel = "N",
-            description = "Steps until routers learn at their full rate.")
+    @Option(names = "--router-warmup", paramLabel = "N", description = "Steps until routers learn at their full rate.")
     @Nullable
     Long routerWarmup;
 
@@ -90,7 +88,8 @@ final class OptimizerOptions {
     @Option(
             names = "--bias-update",
             paramLabel = "γ",
-            description = "Step of the biases that correct routing, where the model has some; 0 for none (default: 0.001).")
+            description =
+                    "Step of the biases that correct routing, where the model has some; 0 for none (default: 0.001).")
     @Nullable
     Double biasUpdate;
 
@@ -149,8 +148,8 @@ final class OptimizerOptions {
         }
         if (routerWarmup != null) {
             if (routerWarmup < 0 || routerWarmup > plan.expectedSteps()) {
-                throw new IllegalArgumentException("--router-warmup must be between 0 and " + plan.expectedSteps()
-                        + ", got " + routerWarmup);
+                throw new IllegalArgumentException(
+                        "--router-warmup must be between 0 and " + plan.expectedSteps() + ", got " + routerWarmup);
             }
             all.add(ParameterGroup.warmup(ROUTERS, plan.tokensOf(routerWarmup)));
         }

@@ -63,7 +63,8 @@ public final class ResumeCommand extends RunOptions implements Callable<Integer>
         ParseResult given = spec.commandLine().getParseResult();
         List<String> changes = ConfigFile.given(given, OWN);
         if (!changes.isEmpty() && !allowChanges) {
-            throw new IllegalArgumentException(String.join(" ", changes) + " changes the run; add --allow-changes, or leave it away");
+            throw new IllegalArgumentException(
+                    String.join(" ", changes) + " changes the run; add --allow-changes, or leave it away");
         }
         List<String> arguments = new ArrayList<>(ConfigFile.merge(run.settings(), spec, given, OWN));
         if (quiet) {

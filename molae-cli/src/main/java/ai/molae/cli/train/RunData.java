@@ -58,7 +58,8 @@ final class RunData implements AutoCloseable {
         if (options.validation != null) {
             train = all;
             validation = validation(options.validation);
-        } else if (options.shards != null && Files.exists(heldBack(options.shards).resolve(INDEX))) {
+        } else if (options.shards != null
+                && Files.exists(heldBack(options.shards).resolve(INDEX))) {
             if (options.validationShare != null) {
                 throw new IllegalArgumentException("--shards " + options.shards + " has a validation part of its own, "
                         + heldBack(options.shards) + "; leave --validation-share away");
@@ -97,8 +98,9 @@ final class RunData implements AutoCloseable {
                     options.tokenizer == null ? TokenizerSource.FILE : options.tokenizer,
                     model.original().get());
         } else if (TokenizerSource.FILE.equals(options.tokenizer)) {
-            throw new IllegalArgumentException("--tokenizer file is the tokenizer of --from; a new model has none: give a"
-                    + " folder with a tokenizer.json, or bytes");
+            throw new IllegalArgumentException(
+                    "--tokenizer file is the tokenizer of --from; a new model has none: give a"
+                            + " folder with a tokenizer.json, or bytes");
         } else {
             source = TokenizerSource.open(options.tokenizer == null ? TokenizerSource.BYTES : options.tokenizer);
         }
@@ -120,8 +122,8 @@ final class RunData implements AutoCloseable {
         }
         for (Path path : options.jsonl) {
             if (!Files.isRegularFile(path)) {
-                throw new IllegalArgumentException("--jsonl " + path
-                        + (Files.exists(path) ? " is a folder; use --text" : " does not exist"));
+                throw new IllegalArgumentException(
+                        "--jsonl " + path + (Files.exists(path) ? " is a folder; use --text" : " does not exist"));
             }
             reader.readJsonLines(path, documents::add);
         }
@@ -153,15 +155,14 @@ final class RunData implements AutoCloseable {
         try {
             reader.read(path, documents::add);
         } catch (ZipException e) {
-            throw new IllegalArgumentException(
-                    flag + " " + path + " is no readable archive: " + e.getMessage(), e);
+            throw new IllegalArgumentException(flag + " " + path + " is no readable archive: " + e.getMessage(), e);
         }
     }
 
     private static TokenDocuments documents(String what, DocumentReader reader, List<TokenDocument> documents) {
         if (documents.isEmpty()) {
-            throw new IllegalArgumentException("there is no text in " + what.strip() + ": "
-                    + reader.skippedFiles() + " files are not UTF-8 text, the others are empty");
+            throw new IllegalArgumentException("there is no text in " + what.strip() + ": " + reader.skippedFiles()
+                    + " files are not UTF-8 text, the others are empty");
         }
         return TokenDocuments.of(documents);
     }
@@ -184,8 +185,9 @@ final class RunData implements AutoCloseable {
             opened.add(shards);
             tokenizer.ifPresent(known -> shards.check(known.tokenizer()));
             if (shards.vocabSize() > model.spec().vocabSize()) {
-                throw new IllegalArgumentException("the tokens in " + folder + " are of a vocabulary of "
-                        + shards.vocabSize() + ", the model's has " + model.spec().vocabSize());
+                throw new IllegalArgumentException(
+                        "the tokens in " + folder + " are of a vocabulary of " + shards.vocabSize()
+                                + ", the model's has " + model.spec().vocabSize());
             }
             return shards;
         } catch (TokenShardsException e) {

@@ -26,8 +26,9 @@ record RunFolder(Path path) {
         Path path = folder.toAbsolutePath().normalize();
         RunFolder run = new RunFolder(path);
         if (Files.exists(run.settings())) {
-            throw new IllegalArgumentException("the folder " + path + " holds a run already; go on with it: molae resume "
-                    + folder + ", or give another folder with --out");
+            throw new IllegalArgumentException(
+                    "the folder " + path + " holds a run already; go on with it: molae resume " + folder
+                            + ", or give another folder with --out");
         }
         try {
             if (Files.exists(path) && !(Files.isDirectory(path) && isEmpty(path))) {
@@ -47,9 +48,8 @@ record RunFolder(Path path) {
         Path path = folder.toAbsolutePath().normalize();
         RunFolder run = new RunFolder(path);
         if (!Files.isRegularFile(run.settings())) {
-            throw new IllegalArgumentException(
-                    path + (Files.isDirectory(path) ? " has no run.json" : " is no folder")
-                            + "; name the folder that molae train wrote with --out");
+            throw new IllegalArgumentException(path + (Files.isDirectory(path) ? " has no run.json" : " is no folder")
+                    + "; name the folder that molae train wrote with --out");
         }
         return run;
     }

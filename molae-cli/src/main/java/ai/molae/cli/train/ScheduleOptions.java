@@ -55,7 +55,8 @@ final class ScheduleOptions {
             names = "--schedule",
             paramLabel = "SHAPE",
             defaultValue = "cosine",
-            description = "Of the learning rate after the warm-up: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Of the learning rate after the warm-up: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
     Shape schedule = Shape.COSINE;
 
     @Option(
@@ -109,9 +110,8 @@ final class ScheduleOptions {
     Plan plan(long usualSteps, double tokensPerPass) {
         Ranges.positive("--accumulate", accumulate);
         long mostTokens = tokens == null ? Long.MAX_VALUE : Ranges.positive("--tokens", tokens);
-        long mostSteps = steps != null
-                ? Ranges.positive("--steps", steps)
-                : tokens == null ? usualSteps : Long.MAX_VALUE;
+        long mostSteps =
+                steps != null ? Ranges.positive("--steps", steps) : tokens == null ? usualSteps : Long.MAX_VALUE;
         double perStep = tokensPerPass * accumulate;
         long expected = Math.min(
                 mostSteps, tokens == null ? Long.MAX_VALUE : (long) Math.max(1, Math.ceil(mostTokens / perStep)));
@@ -127,8 +127,9 @@ final class ScheduleOptions {
                     "--warmup must be between 0 and " + plan.expectedSteps() + ", got " + warmupSteps);
         }
         if (schedule == Shape.CONSTANT && floor != null) {
-            throw new IllegalArgumentException("--lr-floor is the end of a schedule that falls; --schedule constant does"
-                    + " not, leave one of both away");
+            throw new IllegalArgumentException(
+                    "--lr-floor is the end of a schedule that falls; --schedule constant does"
+                            + " not, leave one of both away");
         }
         if (schedule != Shape.WSD && decayShare != null) {
             throw new IllegalArgumentException(

@@ -65,7 +65,8 @@ public final class TrainCommand extends RunOptions implements Callable<Integer> 
 
     private int start(@Nullable Path folder) throws IOException {
         if (folder == null) {
-            throw new IllegalArgumentException("--out is missing: name the folder of the run, which must not exist yet or be empty");
+            throw new IllegalArgumentException(
+                    "--out is missing: name the folder of the run, which must not exist yet or be empty");
         }
         return run().start(folder);
     }

@@ -109,8 +109,7 @@ final class TrainingRun {
         options.checkpoints.policy();
         options.data.check();
         try (ModelSource source = ModelSource.open(options.model, options.latent);
-                RunData data =
-                        RunData.open(options.data, source, options.sequence(source), options.execution.seed)) {
+                RunData data = RunData.open(options.data, source, options.sequence(source), options.execution.seed)) {
             PackedWindows windows = data.windows(data.train());
             TrainingConfig config = options.config(data, windows);
             interruption.check();
@@ -177,11 +176,7 @@ final class TrainingRun {
 
     /** Whether there was anything left to do. */
     private boolean train(
-            Inputs inputs,
-            CausalLm model,
-            RunFolder folder,
-            Optional<Resumption> resumption,
-            Interruption interruption)
+            Inputs inputs, CausalLm model, RunFolder folder, Optional<Resumption> resumption, Interruption interruption)
             throws IOException {
         RunData data = inputs.data();
         List<LmTrainingListener> listeners = new ArrayList<>();
@@ -199,8 +194,7 @@ final class TrainingRun {
                     .setData(inputs.windows())
                     .setConfig(inputs.config())
                     .optCheckpoints(folder.checkpoints(), options.checkpoints.policy())
-                    .optAllowChanges(
-                            resumption.map(Resumption::allowChanges).orElse(false))
+                    .optAllowChanges(resumption.map(Resumption::allowChanges).orElse(false))
                     .optListener(listener);
             data.validation().ifPresent(held -> builder.optValidation(data.windows(held)));
             inputs.source().original().ifPresent(builder::optOriginal);
@@ -262,10 +256,7 @@ final class TrainingRun {
         try (DraftFolder draft = DraftFolder.replacing("model", folder.model())) {
             saver.save(draft.path());
             for (Path file : inputs.data().tokenizerFiles()) {
-                Files.copy(
-                        file,
-                        draft.file(file.getFileName().toString()),
-                        StandardCopyOption.REPLACE_EXISTING);
+                Files.copy(file, draft.file(file.getFileName().toString()), StandardCopyOption.REPLACE_EXISTING);
             }
             draft.publish();
         }
