@@ -3,8 +3,10 @@ package ai.molae.cli;
 import ai.molae.cli.eval.EvalCommand;
 import ai.molae.cli.generate.GenerateCommand;
 import ai.molae.cli.inspect.InspectCommand;
+import ai.molae.cli.options.RepeatedOptions;
 import ai.molae.cli.quickstart.QuickstartCommand;
 import ai.molae.cli.tokenize.TokenizeCommand;
+import ai.molae.cli.train.ResumeCommand;
 import ai.molae.cli.train.TrainCommand;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -30,6 +32,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             EvalCommand.class,
             TrainCommand.class,
+            ResumeCommand.class,
             TokenizeCommand.class,
             AutoComplete.GenerateCompletion.class
         },

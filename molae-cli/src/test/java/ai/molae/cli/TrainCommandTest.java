@@ -57,6 +57,10 @@ class TrainCommandTest {
         return folder.resolve("out");
     }
 
+    private Path trained() {
+        return out().resolve("model");
+    }
+
     private CommandRun train(String... options) {
         List<String> args = new ArrayList<>(
                 List.of("train", "--from", model.toString(), "--text", text.toString(), "--out", out().toString()));
@@ -112,7 +116,11 @@ class TrainCommandTest {
     }
 
     private List<String> filesBeside() throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
+        return files(folder);
+    }
+
+    private static List<String> files(Path of) throws IOException {
+        try (Stream<Path> files = Files.list(of)) {
             return files.map(file -> file.getFileName().toString()).toList();
         }
     }
@@ -123,9 +131,18 @@ class TrainCommandTest {
 
         double[] losses = beforeAndAfter(run);
         assertThat(losses[1]).isLessThan(losses[0] - 1);
-        assertThat(run.out()).contains("parameters (full) on 3,").contains("Trained 30 steps, 3,840 tokens.");
+        assertThat(run.out()).contains("parameters (full) on 3,").contains("Trained 30 steps, 3,840 tokens, ");
         assertThat(run.err()).contains("train step 30 of 30");
-        assertThat(out().resolve("generation_config.json")).hasContent("{\"eos_token_id\": 0}");
+        assertThat(files(out()))
+                .containsExactlyInAnyOrder(
+                        "run.json", "metrics.jsonl", "report.html", "model", "checkpoints", "tensorboard");
+        assertThat(out().resolve("report.html"))
+                .content()
+                .contains("Training: out")
+                .contains("<svg");
+        assertThat(files(out().resolve("tensorboard"))).isNotEmpty();
+        assertThat(files(out().resolve("checkpoints"))).contains("step-0000000030");
+        assertThat(trained().resolve("generation_config.json")).hasContent("{\"eos_token_id\": 0}");
         assertThat(filesBeside()).containsExactlyInAnyOrder("model", "words.txt", "out");
         List<JsonObject> log = log();
         assertThat(log.stream().filter(line -> line.has("loss"))).hasSize(30);
@@ -135,7 +152,7 @@ class TrainCommandTest {
         // The saved model predicts a text about as well as training said.
         CommandRun eval = CommandRun.of(
                 "eval",
-                out().toString(),
+                trained().toString(),
                 "--text",
                 text.toString(),
                 "--tokenizer",
@@ -165,7 +182,7 @@ class TrainCommandTest {
 
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(run.err()).isEmpty();
-        assertThat(changed(model, out())).hasToString(changed);
+        assertThat(changed(model, trained())).hasToString(changed);
     }
 
     @Test
@@ -174,22 +191,22 @@ class TrainCommandTest {
         train(options);
         Path first = Files.move(out(), folder.resolve("first"));
         train(options);
-        assertThat(changed(first, out())).isEmpty();
+        assertThat(changed(first.resolve("model"), trained())).isEmpty();
         Path second = Files.move(out(), folder.resolve("second"));
         List<String> other = new ArrayList<>(List.of(options));
         other.addAll(List.of("--seed", "2"));
         train(other.toArray(String[]::new));
-        assertThat(changed(second, out())).isNotEmpty();
+        assertThat(changed(second.resolve("model"), trained())).isNotEmpty();
     }
 
     @Test
     void keepsTheElementTypeUnlessAskedForAnother() throws IOException {
         model = TinyCheckpoint.write(folder.resolve("bf16"), TinyCheckpoint.spec(256), TensorType.BF16);
         train("--steps", "1", "--precision", "bfloat16", "--quiet");
-        assertThat(types(out())).containsExactly(TensorType.BF16);
+        assertThat(types(trained())).containsExactly(TensorType.BF16);
         Files.move(out(), folder.resolve("kept"));
         train("--steps", "1", "--dtype", "float32", "--quiet");
-        assertThat(types(out())).containsExactly(TensorType.F32);
+        assertThat(types(trained())).containsExactly(TensorType.F32);
     }
 
     private static Set<TensorType> types(Path folder) throws IOException {
@@ -212,6 +229,27 @@ class TrainCommandTest {
                 "--warmup 101                   | --warmup must be between 0 and 100, got 101",
                 "--validation-share 1           | --validation-share must be between 0 and 1, got 1.0",
                 "--validation-share 0.001       | its validation part has 5 tokens",
+                "--validation FILE --validation-share 0.1 | --validation takes the place of --validation-share",
+                "--shards FILE                  | --shards takes the place of --text and --jsonl",
+                "--preset tiny                  | give exactly one model, --from, --preset or --spec; got 2",
+                "--tokens 0                     | --tokens must be at least 1, got 0",
+                "--accumulate 0                 | --accumulate must be at least 1, got 0",
+                "--schedule constant --lr-floor 0 | --lr-floor is the end of a schedule that falls",
+                "--lr-floor 1                   | --lr-floor must be between 0 and --lr",
+                "--decay-share 0.1              | --decay-share is for --schedule wsd, not for cosine",
+                "--momentum 0.9                 | --momentum is not for --optimizer adamw",
+                "--optimizer sgd --beta1 0.9    | --beta1 is not for --optimizer sgd",
+                "--group router                 | --group must be a pattern, = and a number",
+                "--group nothing.of.this=2      | nothing.of.this",
+                "--router-warmup 101            | --router-warmup must be between 0 and 100, got 101",
+                "--keep 0                       | --keep at least 1, got 0",
+                "--recompute -1                 | --recompute must be at least 0, got -1",
+                "--top-k 2                      | --top-k is about the experts of --upcycle",
+                "--upcycle 4 --latent 4         | --upcycle makes standard experts",
+                "--upcycle 4 --expert-size 7    | the experts' width must divide the network's",
+                "--aux-loss -1                  | auxLossCoef must be",
+                "--jsonl /does/not/exist        | --jsonl /does/not/exist does not exist",
+                "--tokenizer FILE               | is no folder with a tokenizer.json",
                 "--precision int8               | INT8",
                 "--mode everything              | everything",
                 "--lora-rank 4                  | --lora-rank is for --mode lora, not for --mode full",
@@ -220,7 +258,10 @@ class TrainCommandTest {
                 "--text /does/not/exist         | --text /does/not/exist does not exist",
             })
     void refusesWhatItCannotUseAndLeavesNothing(String options, String message) throws IOException {
-        CommandRun run = train(options.replaceAll(" +", " ").strip().split(" "));
+        CommandRun run = train(options.replace("FILE", text.toString())
+                .replaceAll(" +", " ")
+                .strip()
+                .split(" "));
 
         assertThat(run.exitCode()).isEqualTo(2);
         assertThat(run.err()).containsIgnoringCase(message);
@@ -246,7 +287,7 @@ class TrainCommandTest {
         int held = (int) Math.ceil(tokens * 0.1);
         assertThat(run.out())
                 .contains(String.format(Locale.ROOT, "on %,d tokens; %,d more to validate on", tokens - held, held));
-        assertThat(out().resolve("tokenizer.json")).hasSameTextualContentAs(model.resolve("tokenizer.json"));
+        assertThat(trained().resolve("tokenizer.json")).hasSameTextualContentAs(model.resolve("tokenizer.json"));
     }
 
     @Test
@@ -257,51 +298,18 @@ class TrainCommandTest {
         CommandRun run = train("--steps", "1");
 
         assertThat(run.exitCode()).isEqualTo(2);
-        assertThat(run.err())
-                .contains("the checkpoint")
-                .contains("exists and is not empty")
-                .contains("--out");
+        assertThat(run.err()).contains("exists and is not empty").contains("--out");
         assertThat(out().resolve("config.json")).hasContent("of last week");
     }
 
     @Test
-    void leavesNothingWhenTrainingDiverges() throws IOException {
+    void saysWhereTrainingDivergedAndWritesTheReport() throws IOException {
         CommandRun run = train("--steps", "50", "--lr", "1e30", "--warmup", "0");
 
         assertThat(run.exitCode()).isEqualTo(1);
-        assertThat(run.err()).contains("training diverged at step");
-        assertThat(filesBeside()).containsExactlyInAnyOrder("model", "words.txt");
-    }
-
-    /** What Ctrl-C does, with SIGTERM, which a test can send. */
-    @Test
-    void savesWhatItHasLearnedWhenInterrupted() throws IOException, InterruptedException {
-        InterruptedRun run = InterruptedRun.of(
-                "train step",
-                "train",
-                "--from",
-                model.toString(),
-                "--text",
-                text.toString(),
-                "--out",
-                out().toString(),
-                "--tokenizer",
-                "bytes",
-                "--sequence",
-                "16",
-                "--batch",
-                "1",
-                "--steps",
-                "2000",
-                "--lr",
-                "0.01",
-                "--mode",
-                "lora");
-
-        assertThat(run.exitCode()).as(run.output()).isNotZero();
-        assertThat(run.output()).contains("Interrupted after").contains("Checkpoint: " + out());
-        assertThat(changed(model, out())).contains("mlp.down");
-        assertThat(log()).hasSizeLessThan(2000);
-        assertThat(filesBeside()).containsExactlyInAnyOrder("model", "words.txt", "out");
+        assertThat(run.err()).contains("training diverged at step").contains("the first tensor that is not finite is");
+        assertThat(files(out()))
+                .contains("run.json", "metrics.jsonl", "report.html")
+                .doesNotContain("model");
     }
 }

@@ -8,6 +8,7 @@ import ai.molae.djl.hf.CheckpointConfig;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.safetensors.SafetensorsException;
 import ai.molae.djl.torch.Precision;
+import ai.molae.spec.ModelSpec;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.CharacterCodingException;
@@ -80,6 +81,20 @@ public final class Checkpoints {
          */
         public CausalLm forTraining(Checkpoint checkpoint, NDManager manager, Precision precision) {
             return load(checkpoint, opened -> opened.load(manager, precision));
+        }
+
+        /**
+         * Loads the parameters into another model that has the same ones.
+         *
+         * @param checkpoint the checkpoint
+         * @param spec the model
+         * @param manager will own the parameters
+         * @param precision the arithmetic of the products
+         * @return the model
+         * @throws CancellationException if it was interrupted
+         */
+        public CausalLm forTraining(Checkpoint checkpoint, ModelSpec spec, NDManager manager, Precision precision) {
+            return load(checkpoint, opened -> opened.load(spec, manager, precision));
         }
 
         private CausalLm load(Checkpoint checkpoint, Function<Checkpoint, CausalLm> how) {

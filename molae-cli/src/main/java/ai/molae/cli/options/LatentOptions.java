@@ -40,6 +40,15 @@ public final class LatentOptions {
     public LatentOptions() {}
 
     /**
+     * Whether there is any of the flags.
+     *
+     * @return true if layers are to be factored, or factored otherwise than they are
+     */
+    public boolean isGiven() {
+        return latent != null || groupSize != null || factored != null || tied;
+    }
+
+    /**
      * Factors a layer as the flags say; what they leave open is as the layer has it, else the default.
      *
      * @param layer standard or already factored
@@ -47,11 +56,7 @@ public final class LatentOptions {
      * @throws IllegalArgumentException if the flags do not fit the layer
      */
     public MoeSpec factor(MoeSpec layer) {
-        if (latent == null
-                && groupSize == null
-                && factored == null
-                && !tied
-                && layer.latent().isPresent()) {
+        if (!isGiven() && layer.latent().isPresent()) {
             return layer;
         }
         Set<ExpertOperator> operators = operators(layer);

@@ -5,8 +5,8 @@ import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.RouterSpec;
 
-/** Sizes of the two models, with a training length that fits them. */
-enum QuickstartPreset {
+/** Sizes of small models, with a training length that fits them. */
+public enum QuickstartPreset {
     /** Seconds; for a first look and for tests. */
     TINY(2, 64, 32, 8, 2, 60, 8, 128, 3e-3),
     /** Minutes on two cores; the default. */
@@ -16,15 +16,23 @@ enum QuickstartPreset {
 
     private static final int HEAD_DIM = 32;
 
-    final int layers;
-    final int hiddenSize;
-    final int intermediateSize;
-    final int numExperts;
-    final int topK;
-    final int steps;
-    final int batchSize;
-    final int sequenceLength;
-    final double learningRate;
+    private final int layers;
+    private final int hiddenSize;
+    private final int intermediateSize;
+    private final int numExperts;
+    private final int topK;
+
+    /** Optimizer steps. */
+    public final int steps;
+
+    /** Sequences of a step. */
+    public final int batchSize;
+
+    /** Tokens of a sequence. */
+    public final int sequenceLength;
+
+    /** Peak learning rate. */
+    public final double learningRate;
 
     QuickstartPreset(
             int layers,
@@ -47,8 +55,14 @@ enum QuickstartPreset {
         this.learningRate = learningRate;
     }
 
-    /** The standard MoE model; the MoLAE model is the same with its experts factored. */
-    ModelSpec moeModel(int vocabSize, int maxPositionEmbeddings) {
+    /**
+     * The standard MoE model; the MoLAE model is the same with its experts factored.
+     *
+     * @param vocabSize tokens of the vocabulary
+     * @param maxPositionEmbeddings the longest sequence
+     * @return the model
+     */
+    public ModelSpec moeModel(int vocabSize, int maxPositionEmbeddings) {
         MoeSpec moe = MoeSpec.builder()
                 .setHiddenSize(hiddenSize)
                 .setIntermediateSize(intermediateSize)

@@ -1,5 +1,6 @@
 package ai.molae.cli.tokenize;
 
+import ai.molae.cli.model.TokenizerSource;
 import ai.molae.cli.table.Cell;
 import ai.molae.cli.table.Table;
 import ai.molae.cli.table.TableFormat;

@@ -1,5 +1,7 @@
 package ai.molae.cli.train;
 
+import ai.molae.cli.model.TokenizerSource;
+import ai.molae.cli.options.RepeatedOptions;
 import ai.molae.djl.json.StrictJson;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
@@ -13,15 +15,18 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
 /**
@@ -36,6 +41,11 @@ final class ConfigFile {
 
     private static final Gson GSON =
             new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create();
+
+    /** Infinity is no number of JSON. */
+    private static final Pattern NUMBER = Pattern.compile("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?");
+
+    private static final Set<String> TOKENIZERS = Set.of(TokenizerSource.BYTES, TokenizerSource.FILE);
 
     private ConfigFile() {}
 
@@ -63,6 +73,64 @@ final class ConfigFile {
             }
         }
         return arguments;
+    }
+
+    /**
+     * The arguments that a file and a command line stand for together.
+     *
+     * @param file the file
+     * @param command the command that has the options
+     * @param given what the command line gave
+     * @param leftOut options that are not passed on, by their keys
+     * @return arguments for a command line of its own
+     * @throws IllegalArgumentException if the file does not exist, is no JSON object, or has a key that is no option
+     * @throws IOException if reading fails
+     */
+    static List<String> merge(Path file, CommandSpec command, ParseResult given, Set<String> leftOut)
+            throws IOException {
+        List<String> arguments = new ArrayList<>(arguments(file, command, given));
+        arguments.addAll(given(given, leftOut));
+        return arguments;
+    }
+
+    /** The options of a command line as arguments. */
+    static List<String> given(ParseResult given, Set<String> leftOut) {
+        List<String> arguments = new ArrayList<>();
+        // An option of several values is among the matched ones as often as it was given.
+        for (OptionSpec option : new LinkedHashSet<>(given.matchedOptions())) {
+            if (isSetting(option) && !leftOut.contains(key(option))) {
+                if (isFlag(option)) {
+                    arguments.add(option.longestName() + "=" + option.getValue());
+                } else {
+                    option.originalStringValues().forEach(value -> arguments.add(option.longestName() + "=" + value));
+                }
+            }
+        }
+        return arguments;
+    }
+
+    /**
+     * Parses arguments as a command line of its own.
+     *
+     * @param command a command that nothing was parsed into
+     * @param arguments from a file, in part
+     * @param file the file, for messages
+     * @param like whose output and settings it gets
+     * @param <T> its type
+     * @return the command with its options
+     * @throws IllegalArgumentException if the arguments are not valid
+     */
+    static <T> T parse(T command, List<String> arguments, Path file, CommandLine like) {
+        CommandLine line = new CommandLine(command)
+                .setCaseInsensitiveEnumValuesAllowed(like.isCaseInsensitiveEnumValuesAllowed())
+                .setOut(like.getOut())
+                .setErr(like.getErr());
+        try {
+            RepeatedOptions.refuse(line.parseArgs(arguments.toArray(String[]::new)));
+        } catch (ParameterException e) {
+            throw new IllegalArgumentException("with " + file + ": " + e.getMessage(), e);
+        }
+        return command;
     }
 
     private static JsonObject read(Path file) throws IOException {
@@ -160,17 +228,19 @@ final class ConfigFile {
     }
 
     private static JsonElement element(OptionSpec option, String text) {
+        if (key(option).equals("spec")) {
+            return StrictJson.parse(ModelOptions.json(text));
+        }
+        if (key(option).equals("tokenizer") && !TOKENIZERS.contains(text)) {
+            return new JsonPrimitive(Path.of(text).toAbsolutePath().normalize().toString());
+        }
         Class<?> type = option.auxiliaryTypes()[0];
         if (Path.class.isAssignableFrom(type)) {
             return new JsonPrimitive(Path.of(text).toAbsolutePath().normalize().toString());
         }
         boolean number = Number.class.isAssignableFrom(type) || (type.isPrimitive() && type != boolean.class);
-        return number ? new JsonPrimitive(new BigDecimal(text)) : new JsonPrimitive(text);
-    }
-
-    /** The subcommand that a command line chose, parsed. */
-    static ParseResult last(CommandLine commandLine) {
-        ParseResult result = commandLine.getParseResult();
-        return result.hasSubcommand() ? result.subcommand() : result;
+        return number && NUMBER.matcher(text).matches()
+                ? new JsonPrimitive(new BigDecimal(text))
+                : new JsonPrimitive(text);
     }
 }

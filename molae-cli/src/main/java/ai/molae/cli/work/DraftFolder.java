@@ -17,6 +17,7 @@ public final class DraftFolder implements AutoCloseable {
 
     private final Path target;
     private final Path draft;
+    private final boolean replaces;
 
     /**
      * Makes the hidden folder, so that a place that cannot be written is found before hours of work.
@@ -26,10 +27,15 @@ public final class DraftFolder implements AutoCloseable {
      * @throws IllegalArgumentException if the target exists and is not an empty folder, or cannot be written
      */
     public DraftFolder(String what, Path folder) {
+        this(what, folder, false);
+    }
+
+    private DraftFolder(String what, Path folder, boolean replaces) {
+        this.replaces = replaces;
         target = folder.toAbsolutePath().normalize();
         Path parent = target.getParent();
         try {
-            if (Files.exists(target) && !(Files.isDirectory(target) && isEmpty(target))) {
+            if (!replaces && Files.exists(target) && !(Files.isDirectory(target) && isEmpty(target))) {
                 throw new IllegalArgumentException("the " + what + " " + target
                         + " exists and is not empty; nothing in it is overwritten: give another one with --out");
             }
@@ -42,6 +48,18 @@ public final class DraftFolder implements AutoCloseable {
             throw new IllegalArgumentException(
                     "cannot write a " + what + " at " + target + " (" + e + "); give another one with --out");
         }
+    }
+
+    /**
+     * A folder that takes the place of an older one, which stays until this one is complete.
+     *
+     * @param what what the folder is called in messages
+     * @param folder where it will appear
+     * @return the folder
+     * @throws IllegalArgumentException if it cannot be written
+     */
+    public static DraftFolder replacing(String what, Path folder) {
+        return new DraftFolder(what, folder, true);
     }
 
     private static boolean isEmpty(Path folder) throws IOException {
@@ -76,26 +94,40 @@ public final class DraftFolder implements AutoCloseable {
      * @throws IOException if it cannot be renamed
      */
     public Path publish() throws IOException {
-        Files.deleteIfExists(target);
+        if (replaces && Files.exists(target)) {
+            Path old = Files.move(target, draft.resolveSibling(draft.getFileName() + "-old"));
+            rename();
+            delete(old);
+        } else {
+            Files.deleteIfExists(target);
+            rename();
+        }
+        return target;
+    }
+
+    private void rename() throws IOException {
         try {
             Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE);
         } catch (AtomicMoveNotSupportedException e) {
             Files.move(draft, target);
         }
-        return target;
     }
 
     /** Removes the hidden folder if it was not published. */
     @Override
     public void close() throws IOException {
         if (Files.exists(draft)) {
-            List<Path> files;
-            try (Stream<Path> walk = Files.walk(draft)) {
-                files = walk.sorted(Comparator.reverseOrder()).toList();
-            }
-            for (Path file : files) {
-                Files.delete(file);
-            }
+            delete(draft);
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        List<Path> files;
+        try (Stream<Path> walk = Files.walk(folder)) {
+            files = walk.sorted(Comparator.reverseOrder()).toList();
+        }
+        for (Path file : files) {
+            Files.delete(file);
         }
     }
 }

@@ -153,9 +153,25 @@ public final class Checkpoint implements AutoCloseable {
      * @throws UncheckedIOException if reading fails; the manager then owns what was loaded so far
      */
     public CausalLm load(NDManager manager, Precision precision) {
+        return load(spec(), manager, precision);
+    }
+
+    /**
+     * Loads the parameters into a new model of another spec that has the same ones: with other auxiliary losses, or another capacity of
+     * the experts, for instance.
+     *
+     * @param spec the model
+     * @param manager will own the parameters; its device is the model's
+     * @param precision the arithmetic of the products, {@link Precision#FLOAT32} or {@link Precision#BFLOAT16}
+     * @return an initialised model
+     * @throws IllegalArgumentException if the parameters of the model are others than those of the checkpoint
+     * @throws UncheckedIOException if reading fails; the manager then owns what was loaded so far
+     */
+    public CausalLm load(ModelSpec spec, NDManager manager, Precision precision) {
         CausalLm model =
-                CausalLm.builder().setSpec(spec()).optPrecision(precision).build();
+                CausalLm.builder().setSpec(spec).optPrecision(precision).build();
         Map<String, Parameter> parameters = model.parametersByPath();
+        checkParameters(parameters);
         TensorSource source = source(parameters);
         warnOfUntiedHead();
         parameters.values().forEach(parameter -> source.fill(manager, parameter));
@@ -173,6 +189,14 @@ public final class Checkpoint implements AutoCloseable {
     public void loadInto(CausalLm model) {
         Map<String, Parameter> parameters = new LinkedHashMap<>(model.parametersByPath());
         parameters.keySet().removeIf(Adapters::isAdapter);
+        checkParameters(parameters);
+        TensorSource source = source(parameters);
+        try (NDManager manager = NDManager.newBaseManager(model.device(), "PyTorch")) {
+            parameters.values().forEach(parameter -> source.fill(manager, parameter));
+        }
+    }
+
+    private void checkParameters(Map<String, Parameter> parameters) {
         Map<String, Long> sizes = new TreeMap<>();
         parameters.forEach(
                 (path, parameter) -> sizes.put(path, parameter.getShape().size()));
@@ -180,10 +204,6 @@ public final class Checkpoint implements AutoCloseable {
         bindings.forEach(binding -> here.put(binding.parameter(), binding.size()));
         if (!sizes.equals(here)) {
             throw new IllegalArgumentException(folder + " has the parameters " + here + ", the model " + sizes);
-        }
-        TensorSource source = source(parameters);
-        try (NDManager manager = NDManager.newBaseManager(model.device(), "PyTorch")) {
-            parameters.values().forEach(parameter -> source.fill(manager, parameter));
         }
     }
 

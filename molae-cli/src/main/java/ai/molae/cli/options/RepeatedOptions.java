@@ -1,4 +1,4 @@
-package ai.molae.cli;
+package ai.molae.cli.options;
 
 import java.util.List;
 import picocli.CommandLine;
@@ -13,7 +13,7 @@ import picocli.CommandLine.ParseResult.GroupMatch;
  * Refuses an option that is given twice. Picocli does so by itself, but not in a group of options that it does not validate: there it starts
  * the group anew and forgets all others.
  */
-final class RepeatedOptions {
+public final class RepeatedOptions {
 
     private RepeatedOptions() {}
 
@@ -23,7 +23,7 @@ final class RepeatedOptions {
      * @param result what was parsed
      * @throws ParameterException if an option that takes one value has two
      */
-    static void refuse(ParseResult result) {
+    public static void refuse(ParseResult result) {
         for (CommandLine command : result.asCommandLineList()) {
             for (ArgGroupSpec group : command.getCommandSpec().argGroups()) {
                 List<GroupMatch> matches = command.getParseResult().findMatches(group).stream()
