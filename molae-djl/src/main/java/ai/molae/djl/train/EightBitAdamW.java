@@ -39,16 +39,7 @@ final class EightBitAdamW extends ParameterUpdate {
 
     @Override
     void update(NDManager scope, List<NDArray> gradients, NDArray step, StepNumbers hyper) {
-        NDArray numbers = numbers(
-                scope,
-                hyper.learningRate(),
-                hyper.weightDecay(),
-                spec.beta1(),
-                spec.beta2(),
-                spec.epsilon(),
-                1 - Math.pow(spec.beta1(), hyper.t()),
-                1 - Math.pow(spec.beta2(), hyper.t()),
-                PIECE);
+        NDArray numbers = adamW(scope, spec, hyper);
         List<NDArray> weights = weights();
         for (int i = 0; i < weights.size(); i++) {
             NDArray[] state = states.get(i);

@@ -93,4 +93,18 @@ abstract class ParameterUpdate {
         numbers.attach(scope);
         return numbers;
     }
+
+    /** What AdamW's formula needs of a step where it is our own: with the corrections of the moments, and {@link #PIECE}. */
+    static NDArray adamW(NDManager scope, AdamWSpec spec, StepNumbers hyper) {
+        return numbers(
+                scope,
+                hyper.learningRate(),
+                hyper.weightDecay(),
+                spec.beta1(),
+                spec.beta2(),
+                spec.epsilon(),
+                1 - Math.pow(spec.beta1(), hyper.t()),
+                1 - Math.pow(spec.beta2(), hyper.t()),
+                PIECE);
+    }
 }
