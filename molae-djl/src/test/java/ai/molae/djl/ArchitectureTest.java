@@ -80,7 +80,7 @@ class ArchitectureTest {
                 .whereLayer("model")
                 .mayOnlyAccessLayers("lm", "moe", "json", "torch")
                 .whereLayer("train")
-                .mayOnlyAccessLayers("lm", "moe", "data", "torch")
+                .mayOnlyAccessLayers("hf", "safetensors", "json", "lm", "moe", "data", "torch")
                 .whereLayer("generate")
                 .mayOnlyAccessLayers("lm", "moe", "data", "torch")
                 .whereLayer("safetensors")
