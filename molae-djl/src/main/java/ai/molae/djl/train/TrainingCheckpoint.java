@@ -13,14 +13,12 @@ import com.google.gson.GsonBuilder;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -50,7 +48,7 @@ public final class TrainingCheckpoint {
 
     private static final Logger LOG = LoggerFactory.getLogger(TrainingCheckpoint.class);
     private static final int FORMAT = 1;
-    private static final int CHECKSUM_BUFFER = 1 << 20;
+    private static final int CHECKSUM_BUFFER = 1 << 16;
     private static final Gson GSON = new GsonBuilder()
             .setPrettyPrinting()
             .disableHtmlEscaping()
@@ -136,11 +134,11 @@ public final class TrainingCheckpoint {
 
     private static FileSum sum(Path file) throws IOException {
         CRC32C crc = new CRC32C();
-        ByteBuffer buffer = ByteBuffer.allocateDirect(CHECKSUM_BUFFER);
+        byte[] buffer = new byte[CHECKSUM_BUFFER];
         long bytes = 0;
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            for (int read = channel.read(buffer); read >= 0; read = channel.read(buffer.clear())) {
-                crc.update(buffer.flip());
+        try (InputStream in = Files.newInputStream(file)) {
+            for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
+                crc.update(buffer, 0, read);
                 bytes += read;
             }
         }
