@@ -112,7 +112,9 @@ public final class TrainingComparison implements Callable<Integer> {
             corpus = corpus.plus(TextCorpus.read(path, name -> name.endsWith(".java") || name.endsWith(".txt")));
         }
         List<Variant> variants = variants();
-        Map<Variant, Double> secondsPerStep = time(variants, corpus);
+        // The same held-out text for all; seeds decide about weights and order.
+        TextCorpus.Split split = corpus.split(new ByteTokenizer(), VALIDATION_SHARE, 1);
+        Map<Variant, Double> secondsPerStep = time(variants, split);
         if (timeOnly) {
             return 0;
         }
@@ -122,7 +124,7 @@ public final class TrainingComparison implements Callable<Integer> {
         }
         for (int seed : seeds) {
             for (Variant variant : variants) {
-                Run run = train(variant, corpus, seed, steps);
+                Run run = train(variant, split, seed, steps);
                 runs.get(variant).add(run);
                 System.out.printf(
                         Locale.ROOT,
@@ -172,12 +174,12 @@ public final class TrainingComparison implements Callable<Integer> {
     }
 
     /** Median seconds of a step, the variants in turns. */
-    private Map<Variant, Double> time(List<Variant> variants, TextCorpus corpus) throws IOException {
+    private Map<Variant, Double> time(List<Variant> variants, TextCorpus.Split split) throws IOException {
         Map<Variant, List<Double>> seconds = new LinkedHashMap<>();
         for (int round = 0; round < 2; round++) {
             for (Variant variant : variants) {
                 List<Double> times = seconds.computeIfAbsent(variant, v -> new ArrayList<>());
-                train(variant, corpus, 1, TIMED_STEPS, new LmTrainingListener() {
+                train(variant, split, 1, TIMED_STEPS, new LmTrainingListener() {
                     @Override
                     public void onStep(Step step) {
                         if (step.step() > TIMED_STEPS / 3) {
@@ -201,20 +203,19 @@ public final class TrainingComparison implements Callable<Integer> {
         return medians;
     }
 
-    private Run train(Variant variant, TextCorpus corpus, int seed, int count) throws IOException {
-        return train(variant, corpus, seed, count, new LmTrainingListener() {});
+    private Run train(Variant variant, TextCorpus.Split split, int seed, int count) throws IOException {
+        return train(variant, split, seed, count, new LmTrainingListener() {});
     }
 
-    private Run train(Variant variant, TextCorpus corpus, int seed, int count, LmTrainingListener listener)
+    private Run train(Variant variant, TextCorpus.Split split, int seed, int count, LmTrainingListener listener)
             throws IOException {
-        TextCorpus.Split split = corpus.split(new ByteTokenizer(), VALIDATION_SHARE, seed);
         long stepTokens = (long) batch * sequence;
         TrainingConfig config = TrainingConfig.builder()
                 .setSteps(count)
                 .setBatchSize(batch)
                 .optSchedule(LearningRateSchedule.warmupCosine(
                         learningRate, learningRate / 10, Math.min(20, count / 10) * stepTokens, count * stepTokens))
-                .optEvaluation(Math.max(1, count / 10), 16)
+                .optEvaluation(count == TIMED_STEPS ? 0 : Math.max(1, count / 10), count == TIMED_STEPS ? 1 : 16)
                 .build();
         List<Double> losses = new ArrayList<>();
         List<LmTrainingListener.Evaluation> evaluations = new ArrayList<>();

@@ -102,9 +102,9 @@ class ResumeCommandTest {
     @Test
     void goesOnAfterAKillExactlyAsIfNothingHadBeen() throws IOException, InterruptedException {
         Path whole = folder.resolve("whole");
-        run(train(whole, "--spec SPEC --latent 4"));
+        run(train(whole, "--spec SPEC --latent 4 --dropout 0.1"));
         Path killed = folder.resolve("killed");
-        killAt("train step 7", train(killed, "--spec SPEC --latent 4"));
+        killAt("train step 7", train(killed, "--spec SPEC --latent 4 --dropout 0.1"));
         assertThat(killed.resolve("model")).doesNotExist();
 
         CommandRun resumed = run(List.of("resume", killed.toString()));

@@ -66,6 +66,7 @@ public final class CausalLm extends LmBlock {
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final RmsNorm norm;
     private volatile int recompute;
+    private volatile Dropout dropout = Dropout.NONE;
 
     private CausalLm(Builder builder) {
         spec = builder.spec.orElseThrow(() -> new IllegalArgumentException("a CausalLm needs a spec; use setSpec"));
@@ -141,6 +142,46 @@ public final class CausalLm extends LmBlock {
      */
     public int recompute() {
         return recompute;
+    }
+
+    /**
+     * Sets the dropout in training (at first none): elements of what attention and feed-forward part add to the residual stream are zeroed
+     * with probability p, the others divided by 1 - p.
+     *
+     * @param p the probability, at least 0 and less than 1
+     * @throws IllegalArgumentException if it is not
+     */
+    public void setDropout(double p) {
+        if (!(p >= 0 && p < 1)) {
+            throw new IllegalArgumentException("dropout must be at least 0 and less than 1, got " + p);
+        }
+        setDropout(new Dropout(p, dropout.seed()));
+    }
+
+    /**
+     * Sets what the masks of dropout follow from until it is set again; equal seeds give equal masks. A trainer sets it before every pass.
+     * A pass with dropout seeds the engine's generator.
+     *
+     * @param seed the seed
+     */
+    public void setDropoutSeed(long seed) {
+        setDropout(new Dropout(dropout.p(), seed));
+    }
+
+    private void setDropout(Dropout dropout) {
+        this.dropout = dropout;
+        for (int i = 0; i < layers.size(); i++) {
+            layers.get(i).setDropout(dropout.ofLayer(i));
+        }
+    }
+
+    /**
+     * The probability of dropout in training.
+     *
+     * @return 0 for none
+     */
+    public double dropout() {
+        return dropout.p();
     }
 
     /**

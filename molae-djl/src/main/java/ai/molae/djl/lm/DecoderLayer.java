@@ -32,11 +32,15 @@ import java.util.Map;
  */
 public final class DecoderLayer extends LmBlock {
 
+    private static final int ATTENTION = 0;
+    private static final int FEED_FORWARD = 1;
+
     private final RmsNorm inputNorm;
     private final AttentionSpec attentionSpec;
     private final Attention attention;
     private final RmsNorm feedForwardNorm;
     private final Block feedForward;
+    private volatile Dropout dropout = Dropout.NONE;
 
     /**
      * A layer of a model.
@@ -106,7 +110,7 @@ public final class DecoderLayer extends LmBlock {
         NDArray attended;
         try (NDArray x = inputNorm.apply(parameterStore, h, training);
                 NDArray y = attention.apply(parameterStore, x, positions, cache, training)) {
-            attended = h.add(y);
+            attended = add(h, y, ATTENTION, training);
         }
         // Read by the norm and by the residual connection.
         try (NDArray whole = attended;
@@ -118,10 +122,23 @@ public final class DecoderLayer extends LmBlock {
             }
             NDList outputs = feedForward.forward(parameterStore, inputs, training);
             try (NDArray y = outputs.head()) {
-                outputs.set(0, before.add(y));
+                outputs.set(0, add(before, y, FEED_FORWARD, training));
             }
             return outputs;
         }
+    }
+
+    private NDArray add(NDArray h, NDArray y, int place, boolean training) {
+        if (!training || dropout.p() == 0) {
+            return h.add(y);
+        }
+        try (NDArray dropped = dropout.apply(y, place)) {
+            return h.add(dropped);
+        }
+    }
+
+    void setDropout(Dropout dropout) {
+        this.dropout = dropout;
     }
 
     @Override

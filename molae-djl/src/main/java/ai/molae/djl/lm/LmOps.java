@@ -71,6 +71,19 @@ final class LmOps {
     }
 
     /**
+     * Zeroes elements at random, with the engine's generator, and divides the others by 1 - p.
+     *
+     * @param x any shape
+     * @param p the probability
+     * @return the shape of x
+     */
+    static NDArray dropout(NDArray x, double p) {
+        try (NDArray floats = floats(p)) {
+            return OPS.call("drop", x, floats).singletonOrThrow();
+        }
+    }
+
+    /**
      * A dense feed-forward network.
      *
      * @param spec the network

@@ -48,6 +48,15 @@ public record AdamWSpec(double beta1, double beta2, double epsilon, double weigh
         }
     }
 
+    @Override
+    public double stateBytesPerParameter() {
+        return switch (secondMoment) {
+            case FULL -> 2 * Float.BYTES;
+            case FACTORED -> Float.BYTES;
+            case EIGHT_BIT -> 2;
+        };
+    }
+
     /**
      * A builder with the usual settings for language models: betas 0.9 and 0.95, ε 1e-8, weight decay 0.1, full moments.
      *

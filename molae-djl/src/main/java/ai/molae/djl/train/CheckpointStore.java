@@ -56,9 +56,7 @@ final class CheckpointStore implements AutoCloseable {
      * @throws IOException if it cannot be written to, or another trainer has it open
      */
     static CheckpointStore open(Path folder, CheckpointPolicy policy) throws IOException {
-        Files.createDirectories(folder);
-        FileChannel lock =
-                FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileChannel lock = lock(folder);
         try {
             if (lock.tryLock() == null) {
                 throw new OverlappingFileLockException();
@@ -73,6 +71,18 @@ final class CheckpointStore implements AutoCloseable {
         } catch (IOException | RuntimeException e) {
             lock.close();
             throw e;
+        }
+    }
+
+    private static FileChannel lock(Path folder) throws IOException {
+        try {
+            Files.createDirectories(folder);
+            return FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        } catch (IOException e) {
+            throw new IOException(
+                    "cannot write checkpoints into " + folder + ": " + reason(e)
+                            + "; choose a folder that this user may write to",
+                    e);
         }
     }
 

@@ -3,8 +3,6 @@ package ai.molae.djl.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.molae.cost.CostModel;
 import ai.molae.djl.data.Prefetcher;
@@ -13,19 +11,15 @@ import ai.molae.djl.data.TrainingData;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
-import ai.molae.djl.lm.DecoderLayer;
-import ai.molae.djl.moe.CorrectionBias;
-import ai.molae.djl.moe.LayerRouting;
-import ai.molae.djl.moe.MoeBlock;
-import ai.molae.djl.moe.RouterMonitor;
-import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.NativeMemory;
+import ai.molae.djl.torch.PeakFlops;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -69,6 +63,7 @@ public final class LmTrainer implements AutoCloseable {
     private final Optional<Checkpoint> original;
     private final NDManager manager;
     private final Optimizer optimizer;
+    private final TrainingStep step;
     private final Optional<CheckpointStore> store;
     private final boolean allowChanges;
     private final double flopsPerToken;
@@ -94,14 +89,28 @@ public final class LmTrainer implements AutoCloseable {
         manager = NDManager.newBaseManager(model.device(), "PyTorch");
         try {
             if (config.checkMemory()) {
-                // TEMP
+                checkMemory();
             }
             optimizer = Optimizers.of(manager, model.parametersByPath(), config.optimizer(), config.parameterGroups());
+            step = new TrainingStep(manager, model, config, optimizer);
         } catch (RuntimeException e) {
             close(store);
             manager.close();
             throw e;
         }
+    }
+
+    private void checkMemory() {
+        MemoryEstimate estimate = MemoryEstimate.of(
+                model,
+                config.batchSize(),
+                data.sequenceLength(),
+                config.optimizer().stateBytesPerParameter());
+        if (data.inOrder(0, 1).documents().length > 0) {
+            estimate = estimate.withPadding();
+        }
+        LOG.info("memory of a training step: {}", estimate);
+        MemoryEstimate.available(model.device()).ifPresent(estimate::check);
     }
 
     private static <T> T require(String name, Optional<T> value) {
@@ -161,7 +170,7 @@ public final class LmTrainer implements AutoCloseable {
             LOG.warn("resuming {} with other settings: {}", folder, changed);
         }
         checkpoint.restore(model, optimizer);
-        checkpoint.warnOfVersions();
+        checkpoint.warnOfVersions(model);
         state = checkpoint.state();
         checkpoints.abandonAfter(state.step());
         checkpoints.findBest();
@@ -178,6 +187,7 @@ public final class LmTrainer implements AutoCloseable {
     private Map<String, String> settings() {
         Map<String, String> settings = new LinkedHashMap<>(config.settings());
         settings.put("precision", model.precision().toString());
+        settings.put("dropout", String.valueOf(model.dropout()));
         settings.put("data", data.fingerprint());
         settings.put("sequence_length", String.valueOf(data.sequenceLength()));
         return settings;
@@ -196,7 +206,7 @@ public final class LmTrainer implements AutoCloseable {
             refuseForeignCheckpoints(store.get());
         }
         if (config.measurePeak() && Double.isNaN(peakFlops)) {
-            // TEMP
+            peakFlops = PeakFlops.measure(model.precision(), model.device());
         }
         listener.onStart(state.step());
         long checkpointed = resumed ? state.step() : -1;
@@ -204,7 +214,7 @@ public final class LmTrainer implements AutoCloseable {
         try (Prefetcher batches = new Prefetcher(
                 data, state.position(), config.batchSize(), PREFETCHED_STEPS * config.gradientAccumulation())) {
             while (!done() && !stopped) {
-                listener.onStep(step(batches));
+                step(batches);
                 boolean due = config.evaluateEvery() > 0 && state.step() % config.evaluateEvery() == 0;
                 if ((due || done()) && !stopped) {
                     evaluate().ifPresent(this::evaluated);
@@ -241,119 +251,48 @@ public final class LmTrainer implements AutoCloseable {
         stopped = true;
     }
 
-    private LmTrainingListener.Step step(Prefetcher batches) {
+    private void step(Prefetcher batches) {
         long start = System.nanoTime();
         List<TokenBatch> passes = new ArrayList<>();
         for (int pass = 0; pass < config.gradientAccumulation(); pass++) {
             passes.add(batches.next());
         }
-        long labels = passes.stream().mapToLong(TokenBatch::labelled).sum();
-        long tokens = passes.stream().mapToLong(TokenBatch::tokens).sum();
-        long tokensAfter = state.tokens() + tokens;
-        double learningRate = config.schedule().at(tokensAfter);
-        Losses losses = new Losses(0, 0);
-        List<LayerRouting> routing;
-        double norm;
-        try (RouterMonitor monitor = new RouterMonitor()) {
-            for (int pass = 0; pass < passes.size(); pass++) {
-                seedRandomness(pass);
-                losses = losses.plus(pass(passes.get(pass), labels, tokens));
-            }
-            norm = optimizer.step(learningRate, tokensAfter, config.maxGradientNorm());
-            checkFinite(losses, norm);
-            routing = monitor.layers(model.layers());
-            if (config.biasUpdateSpeed() > 0) {
-                CorrectionBias.update(layersWhoseRouterTrains(), monitor, config.biasUpdateSpeed());
-            }
+        TrainingStep.Result made;
+        try {
+            made = step.make(passes, state);
+        } catch (TrainingDivergedException e) {
+            throw new TrainingDivergedException(e.step(), e.getMessage() + ". " + advice());
         }
-        DivergenceGuard.Level level = DivergenceGuard.next(state, losses.crossEntropy());
+        DivergenceGuard.Level level = DivergenceGuard.next(state, made.loss());
         double seconds = (System.nanoTime() - start) * 1e-9;
         state = state.after(
-                tokens, passes.stream().mapToInt(TokenBatch::sequences).sum(), seconds, level);
+                made.tokens(), passes.stream().mapToInt(TokenBatch::sequences).sum(), seconds, level);
+        listener.onStep(new LmTrainingListener.Step(
+                state.step(),
+                plannedSteps(),
+                made.loss(),
+                made.auxLoss(),
+                made.gradientNorm(),
+                made.learningRate(),
+                state.tokens(),
+                made.tokens(),
+                seconds,
+                state.trainingSeconds(),
+                flopsPerToken * made.tokens() / seconds / peakFlops,
+                NativeMemory.inUse(),
+                made.routing()));
         if (DivergenceGuard.diverged(level, config.divergenceMargin())) {
             throw new TrainingDivergedException(
                     state.step(),
                     String.format(
-                            "training diverged at step %d: the smoothed loss is %.4f, %.4f above its lowest, %.4f; %s",
+                            Locale.ROOT,
+                            "training diverged at step %d: the smoothed loss is %.4f, %.4f above its lowest, %.4f. %s",
                             state.step(),
                             level.smoothed(),
                             level.smoothed() - level.lowest(),
                             level.lowest(),
                             advice()));
         }
-        return new LmTrainingListener.Step(
-                state.step(),
-                plannedSteps(),
-                losses.crossEntropy(),
-                losses.aux(),
-                norm,
-                learningRate,
-                state.tokens(),
-                tokens,
-                seconds,
-                state.trainingSeconds(),
-                flopsPerToken * tokens / seconds / peakFlops,
-                NativeMemory.inUse(),
-                routing);
-    }
-
-    private List<DecoderLayer> layersWhoseRouterTrains() {
-        return model.layers().stream()
-                .filter(layer -> layer.feedForward() instanceof MoeBlock moe
-                        && moe.getDirectParameters().get("router").requiresGradient())
-                .toList();
-    }
-
-    /** Sums over the passes of a step. */
-    private record Losses(double crossEntropy, double aux) {
-        Losses plus(Losses other) {
-            return new Losses(crossEntropy + other.crossEntropy, aux + other.aux);
-        }
-    }
-
-    /** Adds the gradients of a pass; its losses are its shares of those of the step. */
-    private Losses pass(TokenBatch batch, long labels, long tokens) {
-        double labelShare = labels == 0 ? 0 : (double) batch.labelled() / labels;
-        double tokenShare = tokens == 0 ? 0 : (double) batch.tokens() / tokens;
-        try (NDManager scope = manager.newSubManager();
-                GradientTape tape = new GradientTape()) {
-            NDList outputs = model.forward(new ParameterStore(scope, false), batch.inputs(scope), true);
-            NDArray crossEntropy = CausalLmLoss.crossEntropy(outputs.get(0), batch.labels(scope));
-            NDArray aux = outputs.get(1);
-            // Arrays, not Java numbers: DJL frees the scalar it makes of one before backward has read it.
-            NDArray loss = crossEntropy
-                    .mul(scope.full(new Shape(), (float) labelShare))
-                    .add(aux.mul(scope.full(new Shape(), (float) tokenShare)));
-            tape.backward(loss);
-            return new Losses(crossEntropy.getFloat() * labelShare, aux.getFloat() * tokenShare);
-        }
-    }
-
-    /** What is random in a pass depends on the step alone, not on what was drawn before. */
-    private void seedRandomness(int pass) {
-        long unused = ((config.seed() * 1_000_003 + state.step()) * 65_537 + pass);
-    }
-
-    private void checkFinite(Losses losses, double norm) {
-        if (Double.isFinite(losses.crossEntropy()) && Double.isFinite(losses.aux()) && Double.isFinite(norm)) {
-            return;
-        }
-        long step = state.step() + 1;
-        throw new TrainingDivergedException(
-                step,
-                "training diverged at step " + step + ": loss " + losses.crossEntropy() + ", auxiliary loss "
-                        + losses.aux()
-                        + ", gradient norm " + norm + "; the first tensor that is not finite is "
-                        + firstNonFinite()
-                        + "; the parameters are those of step " + state.step() + ". " + advice());
-    }
-
-    private String firstNonFinite() {
-        Map<String, Parameter> parameters = model.parametersByPath();
-        return NonFinite.firstParameter(parameters)
-                .map(path -> "the parameter " + path)
-                .or(() -> NonFinite.firstGradient(parameters).map(path -> "the gradient of " + path))
-                .orElse("none of the parameters and gradients");
     }
 
     private String advice() {
@@ -365,7 +304,7 @@ public final class LmTrainer implements AutoCloseable {
         } catch (IOException e) {
             LOG.warn("cannot list the checkpoints", e);
         }
-        return "lower the learning rate or lengthen the warm-up." + last;
+        return "Lower the learning rate or lengthen the warm-up." + last;
     }
 
     private long plannedSteps() {

@@ -71,6 +71,11 @@ public record MuonSpec(
         adamWPaths = List.copyOf(adamWPaths);
     }
 
+    @Override
+    public double stateBytesPerParameter() {
+        return Float.BYTES;
+    }
+
     /**
      * A builder with the usual settings: momentum 0.95 after Nesterov, five iterations in float32, weight decay 0.1, the usual AdamW for
      * embeddings, head, routers and everything that is no matrix.

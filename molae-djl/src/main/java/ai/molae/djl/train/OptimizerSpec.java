@@ -16,4 +16,11 @@ public sealed interface OptimizerSpec permits AdamWSpec, MuonSpec, SgdSpec {
     default Map<String, Object> describe() {
         return Descriptions.of((Record) this);
     }
+
+    /**
+     * How much state it keeps.
+     *
+     * @return bytes per trained parameter, about: of the matrices, which are nearly all
+     */
+    double stateBytesPerParameter();
 }

@@ -34,6 +34,11 @@ public record SgdSpec(double momentum, boolean nesterov, double weightDecay) imp
         AdamWSpec.checkWeightDecay(weightDecay);
     }
 
+    @Override
+    public double stateBytesPerParameter() {
+        return momentum == 0 ? 0 : Float.BYTES;
+    }
+
     /**
      * Without momentum and weight decay.
      *

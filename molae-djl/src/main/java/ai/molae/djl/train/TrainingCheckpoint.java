@@ -184,7 +184,7 @@ public final class TrainingCheckpoint {
                 FORMAT,
                 state,
                 new TreeMap<>(settings),
-                new TreeMap<>(Versions.facts()),
+                new TreeMap<>(Versions.of(model)),
                 files,
                 SpecJson.toTree(model.spec()));
         Path trainer = folder.resolve(TRAINER_FILE);
@@ -237,8 +237,8 @@ public final class TrainingCheckpoint {
     }
 
     /** Says so if another version wrote it: then the last digits can differ. */
-    void warnOfVersions() {
-        String changed = Differences.of(contents.versions(), Versions.facts());
+    void warnOfVersions(CausalLm model) {
+        String changed = Differences.of(contents.versions(), Versions.of(model));
         if (!changed.isEmpty()) {
             LOG.warn("{} goes on elsewhere, losses will agree up to rounding only: {}", folder, changed);
         }

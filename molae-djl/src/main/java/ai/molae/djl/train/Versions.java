@@ -1,6 +1,9 @@
 package ai.molae.djl.train;
 
 import ai.djl.engine.Engine;
+import ai.djl.pytorch.jni.JniUtils;
+import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.torch.Gemm;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
@@ -10,7 +13,7 @@ final class Versions {
 
     private Versions() {}
 
-    static Map<String, String> facts() {
+    static Map<String, String> of(CausalLm model) {
         Map<String, String> facts = new TreeMap<>();
         facts.put(
                 "molae",
@@ -18,7 +21,9 @@ final class Versions {
         facts.put("pytorch", Engine.getEngine("PyTorch").getVersion());
         facts.put("java", System.getProperty("java.version"));
         facts.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
-        facts.put("processors", String.valueOf(Runtime.getRuntime().availableProcessors()));
+        facts.put("device", model.device().toString());
+        facts.put("threads", String.valueOf(JniUtils.getNumThreads()));
+        facts.put("products", Long.toHexString(Gemm.training(model.precision(), model.device())));
         return facts;
     }
 }

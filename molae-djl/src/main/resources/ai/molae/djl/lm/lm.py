@@ -16,6 +16,10 @@
     gemm, = annotate(List[int], ints.tolist())
     return self.linear(x, w, gemm).to(6)
 
+  def drop(self, x: Tensor, floats: Tensor) -> Tensor:
+    p, = annotate(List[float], floats.tolist())
+    return torch.dropout(x, p, True)
+
   # x [..., n], w [n] -> [..., n]
   def norm(self, x: Tensor, w: Tensor, floats: Tensor) -> Tensor:
     eps, = annotate(List[float], floats.tolist())

@@ -38,7 +38,6 @@ import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -216,7 +215,7 @@ class CausalLmRecomputeTest {
                 Map<Parameter, Boolean> chosen = new LinkedHashMap<>();
                 model.parametersByPath().forEach((name, parameter) -> chosen.put(parameter, trains.test(name)));
                 Freezing.train(model, chosen::get);
-                assertChangesNoBit(model);
+                assertSameBits("2 layers", train(model, 2, false), train(model, 0, false));
             }
         }
     }
@@ -281,8 +280,8 @@ class CausalLmRecomputeTest {
 
     // ---- memory ----
 
-    /** Native bytes held between the passes, and all arrays gone afterwards. */
-    private long heldBetweenThePasses(CausalLm model, int layersPerSegment, Consumer<NDManager> afterwards) {
+    /** Native bytes held between the passes, behind handles of nothing but the outputs. */
+    private long heldBetweenThePasses(CausalLm model, int layersPerSegment) {
         model.setRecompute(layersPerSegment);
         long held = 0;
         for (int pass = 0; pass < 2; pass++) {
@@ -294,7 +293,6 @@ class CausalLmRecomputeTest {
                 held = NativeMemory.inUse().orElseThrow() - before;
                 assertThat(scope.getManagedArrays()).as("tokens and outputs").hasSize(1 + outputs.size());
                 tape.backward(outputs.get(0).mean().add(outputs.get(1)));
-                afterwards.accept(scope);
             }
         }
         return held;
@@ -320,7 +318,7 @@ class CausalLmRecomputeTest {
         model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
         List<Long> held = new ArrayList<>();
         for (int layers : new int[] {0, 1, 4}) {
-            held.add(heldBetweenThePasses(model, layers, scope -> {}));
+            held.add(heldBetweenThePasses(model, layers));
         }
         // [T, n] is 1 MB. A layer keeps the products of gate and up of 2 experts per token, 8 MB, and about ten times
         // [T, n].

@@ -345,7 +345,7 @@ class LmTrainerTest {
                 .isInstanceOf(TrainingDivergedException.class)
                 .hasMessageContaining("training diverged at step 1: loss NaN")
                 .hasMessageContaining("the first tensor that is not finite is the parameter layers.1.mlp.down")
-                .hasMessageContaining("lower the learning rate")
+                .hasMessageContaining("Lower the learning rate")
                 .matches(e -> ((TrainingDivergedException) e).step() == 1);
         assertThat(model.parametersByPath().get("embed_tokens").getArray().toFloatArray())
                 .isEqualTo(before);
@@ -360,7 +360,7 @@ class LmTrainerTest {
 
         assertThatThrownBy(() -> train(model(MOE, Precision.FLOAT32), wild))
                 .isInstanceOf(TrainingDivergedException.class)
-                .hasMessageMatching("training diverged at step \\d+: .*lower the learning rate.*");
+                .hasMessageMatching("training diverged at step \\d+: .*Lower the learning rate.*");
     }
 
     /**

@@ -108,7 +108,7 @@ class ResumeTest {
                                 .optOptimizer(SgdSpec.nesterov(0.9))
                                 .optSeed(5)
                                 .build(),
-                        nothing),
+                        (Consumer<CausalLm>) model -> model.setDropout(0.2)),
                 Arguments.of(
                         "factored second moments, router warm-up",
                         MOLAE,
