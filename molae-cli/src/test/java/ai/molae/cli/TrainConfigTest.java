@@ -57,8 +57,9 @@ class TrainConfigTest {
     @Test
     void takesOptionsFromAFileAndFlagsWinOverIt() throws IOException {
         CommandRun run = train(
-                config(", \"steps\": 50, \"batch\": 2, \"lr\": 1e-2, \"no-tensorboard\": true, \"schedule\": \"linear\","
-                        + " \"group\": [\"embed_tokens=0.5\", \"**.router=2\"], \"quiet\": true"),
+                config(
+                        ", \"steps\": 50, \"batch\": 2, \"lr\": 1e-2, \"no-tensorboard\": true, \"schedule\": \"linear\","
+                                + " \"group\": [\"embed_tokens=0.5\", \"**.router=2\"], \"quiet\": true"),
                 "--out",
                 out().toString(),
                 "--steps",
@@ -109,15 +110,19 @@ class TrainConfigTest {
     /** What a run wrote is a configuration for another run, which is the same. */
     @Test
     void aRunsOwnFileMakesTheSameRunAgain() throws IOException {
-        train(config(", \"steps\": 2, \"batch\": 2, \"latent\": 4, \"tied\": true, \"seed\": 9"), "--out", out().toString());
+        train(
+                config(", \"steps\": 2, \"batch\": 2, \"latent\": 4, \"tied\": true, \"seed\": 9"),
+                "--out",
+                out().toString());
         Path again = folder.resolve("again");
 
-        CommandRun run = CommandRun.of(
-                "train", "--config", out().resolve("run.json").toString(), "--out", again.toString());
+        CommandRun run =
+                CommandRun.of("train", "--config", out().resolve("run.json").toString(), "--out", again.toString());
 
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(again.resolve("run.json")).hasSameTextualContentAs(out().resolve("run.json"));
-        assertThat(again.resolve("model/model.safetensors")).hasSameBinaryContentAs(out().resolve("model/model.safetensors"));
+        assertThat(again.resolve("model/model.safetensors"))
+                .hasSameBinaryContentAs(out().resolve("model/model.safetensors"));
     }
 
     @ParameterizedTest
@@ -159,16 +164,21 @@ class TrainConfigTest {
     void theDocumentationHasEveryOptionAndAnExampleThatTrains() throws IOException {
         String page = Files.readString(Path.of("..", "docs", "training.md"));
         TreeSet<String> missing = new TreeSet<>();
-        for (OptionSpec option :
-                Main.commandLine().getSubcommands().get("train").getCommandSpec().options()) {
+        for (OptionSpec option : Main.commandLine()
+                .getSubcommands()
+                .get("train")
+                .getCommandSpec()
+                .options()) {
             String name = option.longestName();
-            if (!page.contains("`" + name) && !List.of("--help", "--version", "--stacktrace").contains(name)) {
+            if (!page.contains("`" + name)
+                    && !List.of("--help", "--version", "--stacktrace").contains(name)) {
                 missing.add(name);
             }
         }
         assertThat(missing).isEmpty();
 
-        Matcher example = Pattern.compile("```json\\n(\\{.*?\"preset\".*?})\\n```", Pattern.DOTALL).matcher(page);
+        Matcher example = Pattern.compile("```json\\n(\\{.*?\"preset\".*?})\\n```", Pattern.DOTALL)
+                .matcher(page);
         assertThat(example.find()).isTrue();
         CommandRun run = train(
                 example.group(1).replaceAll("\"text\": \\[[^]]*]", "\"text\": [\"" + text + "\"]"),

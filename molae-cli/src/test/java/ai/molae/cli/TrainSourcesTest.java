@@ -173,12 +173,12 @@ class TrainSourcesTest {
     @Test
     void jsonLinesInWholeDocuments() throws IOException {
         Path lines = Files.writeString(
-                folder.resolve("lines.jsonl"),
-                "{\"prompt\": \"say a\", \"completion\": \"aaaa\"}\n".repeat(20));
-        Path held = Files.writeString(folder.resolve("held.jsonl"), "{\"prompt\": \"say b\", \"completion\": \"bb\"}\n");
+                folder.resolve("lines.jsonl"), "{\"prompt\": \"say a\", \"completion\": \"aaaa\"}\n".repeat(20));
+        Path held =
+                Files.writeString(folder.resolve("held.jsonl"), "{\"prompt\": \"say b\", \"completion\": \"bb\"}\n");
 
-        CommandRun run =
-                trained("--preset tiny --packing whole --jsonl " + lines + " --validation " + held + " --optimizer sgd");
+        CommandRun run = trained(
+                "--preset tiny --packing whole --jsonl " + lines + " --validation " + held + " --optimizer sgd");
 
         assertThat(run.out()).contains("on 200 tokens; 8 more to validate on").contains("Validation");
     }
@@ -195,14 +195,20 @@ class TrainSourcesTest {
         CommandRun run = trained("--preset tiny --shards " + tokens);
         assertThat(run.out()).contains("Validation");
 
-        CommandRun share = CommandRun.ofLine("train --preset tiny --out " + folder.resolve("other") + " --shards " + tokens
-                + " --validation-share 0.1");
+        CommandRun share = CommandRun.ofLine("train --preset tiny --out " + folder.resolve("other") + " --shards "
+                + tokens + " --validation-share 0.1");
         assertThat(share.exitCode()).isEqualTo(2);
         assertThat(share.err()).contains("has a validation part of its own");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--optimizer muon --momentum 0.9", "--second-moment eight_bit", "--second-moment factored", "--recompute 1"})
+    @ValueSource(
+            strings = {
+                "--optimizer muon --momentum 0.9",
+                "--second-moment eight_bit",
+                "--second-moment factored",
+                "--recompute 1"
+            })
     void optimizersAndRecomputationTrain(String options) throws IOException {
         Path spec = Files.writeString(folder.resolve("spec.json"), SpecJson.toJson(TinyCheckpoint.spec(256)));
 
@@ -217,9 +223,11 @@ class TrainSourcesTest {
         Path spec = Files.writeString(folder.resolve("spec.json"), SpecJson.toJson(TinyCheckpoint.spec(256)));
         String options = "train --spec " + spec + " --batch 2 --sequence 16 --quiet" + text() + " --out ";
 
-        CommandRun tokens = CommandRun.ofLine(options + folder.resolve("a") + " --tokens 100 --steps 50 --schedule wsd");
+        CommandRun tokens =
+                CommandRun.ofLine(options + folder.resolve("a") + " --tokens 100 --steps 50 --schedule wsd");
         assertThat(tokens.out()).as(tokens.err()).contains("Trained 4 steps, 128 tokens");
-        CommandRun steps = CommandRun.ofLine(options + folder.resolve("b") + " --tokens 1000 --steps 2 --schedule linear");
+        CommandRun steps =
+                CommandRun.ofLine(options + folder.resolve("b") + " --tokens 1000 --steps 2 --schedule linear");
         assertThat(steps.out()).as(steps.err()).contains("Trained 2 steps, 64 tokens");
         CommandRun only = CommandRun.ofLine(options + folder.resolve("c") + " --tokens 64 --schedule constant");
         assertThat(only.out()).as(only.err()).contains("Trained 2 steps, 64 tokens");

@@ -33,7 +33,8 @@ final class ExecutionOptions {
             names = "--dropout",
             paramLabel = "p",
             defaultValue = "0",
-            description = "Probability of zeroing an element of what layers add to the residual stream (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Probability of zeroing an element of what layers add to the residual stream (default: ${DEFAULT-VALUE}).")
     double dropout;
 
     @Option(names = "--no-memory-check", description = "Begin even if the memory will not suffice by estimate.")
