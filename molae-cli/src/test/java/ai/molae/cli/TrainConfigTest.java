@@ -107,6 +107,25 @@ class TrainConfigTest {
         assertThat(settings.get("sequence").getAsInt()).isEqualTo(16);
     }
 
+    /** A list on the command line takes the place of the file's; nothing is added to it, and nothing is there twice. */
+    @Test
+    void aListOfFlagsWinsOverTheFilesList() throws IOException {
+        Path other = Files.writeString(folder.resolve("other.txt"), "1 2 3 4 5 6 7 8 ".repeat(60));
+
+        CommandRun run = train(
+                config(", \"steps\": 1, \"batch\": 1"),
+                "--text",
+                other.toString(),
+                "--text",
+                other.toString(),
+                "--out",
+                out().toString());
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.out()).contains("on 1,922 tokens;");
+        assertThat(settings(out()).getAsJsonArray("text")).hasToString("[\"" + other + "\",\"" + other + "\"]");
+    }
+
     /** What a run wrote is a configuration for another run, which is the same. */
     @Test
     void aRunsOwnFileMakesTheSameRunAgain() throws IOException {
