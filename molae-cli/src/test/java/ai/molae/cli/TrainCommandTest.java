@@ -244,6 +244,7 @@ class TrainCommandTest {
                 "--router-warmup 101            | --router-warmup must be between 0 and 100, got 101",
                 "--keep 0                       | --keep at least 1, got 0",
                 "--recompute -1                 | --recompute must be at least 0, got -1",
+                "--dropout 1                    | --dropout must be at least 0 and less than 1, got 1.0",
                 "--top-k 2                      | --top-k is about the experts of --upcycle",
                 "--upcycle 4 --latent 4         | --upcycle makes standard experts",
                 "--upcycle 4 --expert-size 7    | the experts' width must divide the network's",

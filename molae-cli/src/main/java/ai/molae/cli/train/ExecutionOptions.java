@@ -29,6 +29,14 @@ final class ExecutionOptions {
                     "Keep only the inputs of every k layers for the backward pass and compute them again: less memory, more time (default: ${DEFAULT-VALUE}, keep all).")
     int recompute;
 
+    @Option(
+            names = "--dropout",
+            paramLabel = "p",
+            defaultValue = "0",
+            description =
+                    "Probability of zeroing an element of what layers add to the residual stream (default: ${DEFAULT-VALUE}).")
+    double dropout;
+
     @Option(names = "--no-memory-check", description = "Begin even if the memory will not suffice by estimate.")
     boolean noMemoryCheck;
 
@@ -36,7 +44,7 @@ final class ExecutionOptions {
             names = "--seed",
             defaultValue = "1",
             description =
-                    "Of a new model, the order of the data, what is held back, and adapters (default: ${DEFAULT-VALUE}).")
+                    "Of a new model, the order of the data, what is held back, adapters and dropout (default: ${DEFAULT-VALUE}).")
     int seed = 1;
 
     @Option(
@@ -68,6 +76,9 @@ final class ExecutionOptions {
     void configure(TrainingConfig.Builder config, ScheduleOptions.Plan plan, long passTokens) {
         if (recompute < 0) {
             throw new IllegalArgumentException("--recompute must be at least 0, got " + recompute);
+        }
+        if (!(dropout >= 0 && dropout < 1)) {
+            throw new IllegalArgumentException("--dropout must be at least 0 and less than 1, got " + dropout);
         }
         long every = evaluateEvery == null ? Math.max(1, plan.expectedSteps() / EVALUATIONS) : evaluateEvery;
         if (every < 0) {

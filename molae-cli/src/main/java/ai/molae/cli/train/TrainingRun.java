@@ -152,6 +152,7 @@ final class TrainingRun {
         FineTuning fineTuning = options.tuning.fineTuning();
         fineTuning.applyTo(model);
         model.setRecompute(options.execution.recompute);
+        model.setDropout(options.execution.dropout);
         return model;
     }
 
