@@ -9,6 +9,7 @@ public class CorruptCheckpointException extends IOException {
 
     private static final long serialVersionUID = 1;
 
+    /** What differs. */
     private final String problem;
 
     /**
@@ -33,7 +34,6 @@ public class CorruptCheckpointException extends IOException {
         this.problem = problem;
     }
 
-    /** What differs. */
     String problem() {
         return problem;
     }

@@ -5,6 +5,7 @@ public class TrainingDivergedException extends IllegalStateException {
 
     private static final long serialVersionUID = 1;
 
+    /** The number of the step, from 1. */
     private final long step;
 
     /**
