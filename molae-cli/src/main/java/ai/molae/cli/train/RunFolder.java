@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 
 /**
@@ -110,7 +111,7 @@ record RunFolder(Path path) {
             throw new IllegalArgumentException("there is no checkpoint of step " + step + " in " + checkpoints()
                     + "; there are " + (steps().isEmpty() ? "none" : "those of " + steps()));
         }
-        return checkpoints().resolve(String.format("%s%010d", CHECKPOINT, step));
+        return checkpoints().resolve(String.format(Locale.ROOT, "%s%010d", CHECKPOINT, step));
     }
 
     /** Takes a run back that has not begun: whatever was refused leaves nothing. */

@@ -126,9 +126,15 @@ final class TrainingRun {
             boolean trained;
             try {
                 trained = train(inputs, model, folder, resumption, interruption);
-            } finally {
-                report.writeHtml();
+            } catch (IOException | RuntimeException e) {
+                try {
+                    report.writeHtml();
+                } catch (RuntimeException second) {
+                    e.addSuppressed(second); // what ended training matters more
+                }
+                throw e;
             }
+            report.writeHtml();
             if (interruption.happened()) {
                 Output.print(console, report.interrupted());
                 return Interruption.EXIT_CODE;

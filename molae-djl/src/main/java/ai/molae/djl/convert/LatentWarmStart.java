@@ -1,8 +1,13 @@
 package ai.molae.djl.convert;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.moe.ExpertMatrices;
+import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.WeightSource;
+import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
@@ -47,7 +52,7 @@ public final class LatentWarmStart {
         if (spec.feedForwards().stream().noneMatch(MoeSpec.class::isInstance)) {
             throw new IllegalArgumentException("none of the " + spec.numLayers() + " layers is a MoE layer");
         }
-        return SharedParameters.copy(
+        CausalLm molae = SharedParameters.copy(
                 moe,
                 spec.mapMoe(layer -> {
                     if (layer.latent().isPresent()) {
@@ -58,5 +63,32 @@ public final class LatentWarmStart {
                 }),
                 manager,
                 precision);
+        for (int i = 0; i < spec.numLayers(); i++) {
+            if (moe.layers().get(i).feedForward() instanceof MoeBlock from) {
+                splitGateUp(from, (MoeBlock) molae.layers().get(i).feedForward());
+            }
+        }
+        return molae;
+    }
+
+    /** Where one of gate and up is factored the other has a stack of its own; in a standard layer they are one stack. */
+    private static void splitGateUp(MoeBlock from, MoeBlock to) {
+        MoeSpec spec = to.spec();
+        if (spec.fusedGateUp()) {
+            return;
+        }
+        long matrix = (long) spec.intermediateSize() * spec.hiddenSize();
+        for (ExpertOperator operator : spec.operators()) {
+            if (operator != ExpertOperator.DOWN && !spec.isFactored(operator)) {
+                NDArray stack = to.getDirectParameters()
+                        .get(operator == ExpertOperator.GATE ? "gate" : "up")
+                        .getArray();
+                for (int expert = 0; expert < spec.numExperts(); expert++) {
+                    try (NDManager scope = stack.getManager().newSubManager()) {
+                        WeightSource.assign(ExpertMatrices.of(scope, from, expert, operator), stack, expert * matrix);
+                    }
+                }
+            }
+        }
     }
 }

@@ -27,7 +27,7 @@ import java.util.function.IntPredicate;
  *   p₀ = 1/K if the chosen weights are normalised, else 1/N (softmax) or 1/2 (sigmoid): an expert's weight while the router is undecided
  * </pre>
  *
- * <p>With normalised weights the new model computes exactly what the dense one did, whatever the router says; without, about so at first. The
+ * <p>With normalised weights the new model computes exactly what the dense one did, whatever the router says, unless a capacity drops choices; without, about so at first. The
  * factor s is that of Megatron-Core, {@code R G²/K} or G, which spreads it over gate too; SiLU is not linear in its gate, so that is not exact.
  */
 public final class Upcycling {
@@ -102,10 +102,12 @@ public final class Upcycling {
         int shards = dense.intermediateSize() / moe.intermediateSize();
         if (dense.intermediateSize() % moe.intermediateSize() != 0
                 || moe.numExperts() % shards != 0
-                || moe.topK() % shards != 0) {
-            throw new IllegalArgumentException(
-                    layer + "the experts' width must divide the network's, and the number of shards that gives must"
-                            + " divide the number of experts and top k, so that whole networks are chosen");
+                || moe.topK() % shards != 0
+                || moe.numExperts() / moe.router().nGroup() % shards != 0) {
+            throw new IllegalArgumentException(layer
+                    + "the experts' width must divide the network's, and the number of shards that gives must"
+                    + " divide the number of experts, those of a router group ("
+                    + moe.numExperts() / moe.router().nGroup() + ") and top k, so that whole networks are chosen");
         }
     }
 

@@ -67,6 +67,7 @@ public final class CausalLm extends LmBlock {
     private final RmsNorm norm;
     private volatile int recompute;
     private volatile Dropout dropout = Dropout.NONE;
+    private Optional<LoraSpec> lora = Optional.empty();
 
     private CausalLm(Builder builder) {
         spec = builder.spec.orElseThrow(() -> new IllegalArgumentException("a CausalLm needs a spec; use setSpec"));
@@ -239,6 +240,7 @@ public final class CausalLm extends LmBlock {
         LoraPlan plan = new LoraPlan(this, spec);
         Freezing.train(this, parameter -> false);
         plan.addTo(spec);
+        lora = Optional.of(spec);
     }
 
     /**
@@ -250,6 +252,7 @@ public final class CausalLm extends LmBlock {
     public void mergeLora() {
         checkHasLora("merge");
         mergeAdapters();
+        lora = Optional.empty();
         Freezing.train(this, parameter -> true);
     }
 
@@ -261,7 +264,17 @@ public final class CausalLm extends LmBlock {
     public void removeLora() {
         checkHasLora("remove");
         removeAdapters();
+        lora = Optional.empty();
         Freezing.train(this, parameter -> true);
+    }
+
+    /**
+     * The adapters that the model has beside its weights.
+     *
+     * @return as they were added, or empty
+     */
+    public Optional<LoraSpec> lora() {
+        return lora;
     }
 
     private void checkHasLora(String verb) {

@@ -9,7 +9,7 @@ import java.time.Duration;
  * @param every time between checkpoints; zero for none by time. When it has passed, the checkpoint follows the step
  * @param keepLast how many of the latest to keep, at least 1
  * @param keepEverySteps checkpoints of steps that are multiples of this are kept for good; 0 for none
- * @param keepBest whether the checkpoint with the lowest validation loss is kept
+ * @param keepBest whether the checkpoint with the lowest validation loss is kept; each is evaluated before it is written then, if there are validation data
  */
 public record CheckpointPolicy(long everySteps, Duration every, int keepLast, long keepEverySteps, boolean keepBest) {
 

@@ -5,7 +5,6 @@ import ai.molae.djl.lm.CausalLm;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +16,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -38,14 +39,19 @@ final class CheckpointStore implements AutoCloseable {
     /** One of them. */
     record Entry(long step, Path folder) {}
 
+    /** Folders that trainers of this process write into: closing a second handle of a file would give up the process's lock. */
+    private static final Set<Path> OPEN = ConcurrentHashMap.newKeySet();
+
     private final Path folder;
+    private final Path realFolder;
     private final CheckpointPolicy policy;
     private final FileChannel lock;
     private Optional<Entry> best = Optional.empty();
     private double bestLoss = Double.POSITIVE_INFINITY;
 
-    private CheckpointStore(Path folder, CheckpointPolicy policy, FileChannel lock) {
+    private CheckpointStore(Path folder, Path realFolder, CheckpointPolicy policy, FileChannel lock) {
         this.folder = folder;
+        this.realFolder = realFolder;
         this.policy = policy;
         this.lock = lock;
     }
@@ -56,34 +62,45 @@ final class CheckpointStore implements AutoCloseable {
      * @throws IOException if it cannot be written to, or another trainer has it open
      */
     static CheckpointStore open(Path folder, CheckpointPolicy policy) throws IOException {
-        FileChannel lock = lock(folder);
+        Path real = create(folder);
+        if (!OPEN.add(real)) {
+            throw inUse(folder);
+        }
         try {
-            if (lock.tryLock() == null) {
-                throw new OverlappingFileLockException();
+            FileChannel lock =
+                    FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            try {
+                if (lock.tryLock() == null) {
+                    throw inUse(folder);
+                }
+                CheckpointStore store = new CheckpointStore(folder, real, policy, lock);
+                store.recover();
+                return store;
+            } catch (IOException | RuntimeException e) {
+                lock.close();
+                throw e;
             }
-            CheckpointStore store = new CheckpointStore(folder, policy, lock);
-            store.recover();
-            return store;
-        } catch (OverlappingFileLockException e) {
-            lock.close();
-            throw new IOException(
-                    "another trainer writes into " + folder + "; stop it, or choose another folder for this run", e);
         } catch (IOException | RuntimeException e) {
-            lock.close();
+            OPEN.remove(real);
             throw e;
         }
     }
 
-    private static FileChannel lock(Path folder) throws IOException {
+    private static Path create(Path folder) throws IOException {
         try {
             Files.createDirectories(folder);
-            return FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            return folder.toRealPath();
         } catch (IOException e) {
             throw new IOException(
                     "cannot write checkpoints into " + folder + ": " + reason(e)
                             + "; choose a folder that this user may write to",
                     e);
         }
+    }
+
+    private static IOException inUse(Path folder) {
+        return new IOException(
+                "another trainer writes into " + folder + "; stop it, or choose another folder for this run");
     }
 
     private void recover() throws IOException {
@@ -144,6 +161,11 @@ final class CheckpointStore implements AutoCloseable {
                         + ", which can be resumed instead";
     }
 
+    /** Whether checkpoints are to be compared by their validation loss. */
+    boolean keepsBest() {
+        return policy.keepBest();
+    }
+
     /** Whether one is to be written after a step. */
     boolean isDue(long step, Duration sinceLast) {
         return policy.isDue(step, sinceLast);
@@ -163,9 +185,11 @@ final class CheckpointStore implements AutoCloseable {
 
     /** Notes which checkpoint has the lowest validation loss, after resuming. */
     void findBest() throws IOException {
+        best = Optional.empty();
+        bestLoss = Double.POSITIVE_INFINITY;
         for (Entry entry : list(folder)) {
             try {
-                noteLoss(entry, TrainingCheckpoint.state(entry.folder()).validationLoss());
+                noteLoss(entry, TrainingCheckpoint.state(entry.folder()).ownLoss());
             } catch (CorruptCheckpointException e) {
                 LOG.warn("{}; it is left as it is", e.getMessage());
             }
@@ -207,7 +231,7 @@ final class CheckpointStore implements AutoCloseable {
         }
         Synced.folder(folder);
         delete(old);
-        noteLoss(new Entry(state.step(), place), state.validationLoss());
+        noteLoss(new Entry(state.step(), place), state.ownLoss());
         prune();
         return place;
     }
@@ -265,5 +289,6 @@ final class CheckpointStore implements AutoCloseable {
     @Override
     public void close() throws IOException {
         lock.close();
+        OPEN.remove(realFolder);
     }
 }

@@ -24,6 +24,11 @@ record CombinedListener(List<LmTrainingListener> listeners) implements LmTrainin
     }
 
     @Override
+    public void beforeCheckpoint(long step) {
+        tell(listener -> listener.beforeCheckpoint(step));
+    }
+
+    @Override
     public void onCheckpoint(long step, Path folder) {
         tell(listener -> listener.onCheckpoint(step, folder));
     }

@@ -16,7 +16,11 @@ final class DivergenceGuard {
 
     private DivergenceGuard() {}
 
-    static Level next(TrainingState state, double loss) {
+    static Level next(TrainingState state, TrainingStep.Result step) {
+        if (step.labels() == 0) {
+            return new Level(state.smoothedLoss(), state.lowestLoss());
+        }
+        double loss = step.loss();
         double smoothed = Double.isNaN(state.smoothedLoss()) ? loss : DECAY * state.smoothedLoss() + (1 - DECAY) * loss;
         double lowest = Double.isNaN(state.lowestLoss()) ? smoothed : Math.min(state.lowestLoss(), smoothed);
         return new Level(smoothed, lowest);

@@ -62,8 +62,15 @@ final class GroupedOptimizer implements Optimizer {
                                 new ParameterUpdate.StepNumbers(
                                         learningRate * treatment.factor(tokens), treatment.weightDecay(), t));
             }
-            parts.forEach(part -> part.update.weights().forEach(weight -> JniUtils.zeroGrad((PtNDArray) weight)));
+            zeroGradients();
             return norm;
+        }
+    }
+
+    @Override
+    public void zeroGradients() {
+        try (NoGrad noGrad = new NoGrad()) {
+            parts.forEach(part -> part.update.weights().forEach(weight -> JniUtils.zeroGrad((PtNDArray) weight)));
         }
     }
 

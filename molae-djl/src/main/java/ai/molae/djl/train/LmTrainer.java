@@ -11,6 +11,7 @@ import ai.molae.djl.data.TrainingData;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
+import ai.molae.djl.lm.LoraSpec;
 import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.PeakFlops;
 import java.io.IOException;
@@ -161,6 +162,7 @@ public final class LmTrainer implements AutoCloseable {
     public void resume(Path folder) throws IOException {
         CheckpointStore checkpoints = theStore();
         TrainingCheckpoint checkpoint = TrainingCheckpoint.open(folder);
+        checkpoint.check(model);
         String changed = Differences.of(checkpoint.settings(), settings());
         if (!changed.isEmpty()) {
             if (!allowChanges) {
@@ -183,11 +185,22 @@ public final class LmTrainer implements AutoCloseable {
                 "this trainer has no folder for checkpoints; give it one with optCheckpoints"));
     }
 
-    /** What must be the same for a run to go on as if it had not stopped. Which parameters train is seen by the optimizer's state. */
+    /** Which parameters train, in short. */
+    private String trained() {
+        List<String> paths = model.parametersByPath().entrySet().stream()
+                .filter(entry -> entry.getValue().requiresGradient())
+                .map(Map.Entry::getKey)
+                .toList();
+        return paths.size() + " parameters, " + Integer.toHexString(paths.hashCode());
+    }
+
+    /** What must be the same for a run to go on as if it had not stopped. */
     private Map<String, String> settings() {
         Map<String, String> settings = new LinkedHashMap<>(config.settings());
         settings.put("precision", model.precision().toString());
         settings.put("dropout", String.valueOf(model.dropout()));
+        settings.put("adapters", model.lora().map(LoraSpec::toString).orElse("none"));
+        settings.put("trained", trained());
         settings.put("data", data.fingerprint());
         settings.put("sequence_length", String.valueOf(data.sequenceLength()));
         return settings;
@@ -208,17 +221,16 @@ public final class LmTrainer implements AutoCloseable {
         if (config.measurePeak() && Double.isNaN(peakFlops)) {
             peakFlops = PeakFlops.measure(model.precision(), model.device());
         }
+        optimizer.zeroGradients();
         listener.onStart(state.step());
         long checkpointed = resumed ? state.step() : -1;
         long lastCheckpoint = System.nanoTime();
         try (Prefetcher batches = new Prefetcher(
                 data, state.position(), config.batchSize(), PREFETCHED_STEPS * config.gradientAccumulation())) {
+            evaluateIfDue();
             while (!done() && !stopped) {
                 step(batches);
-                boolean due = config.evaluateEvery() > 0 && state.step() % config.evaluateEvery() == 0;
-                if ((due || done()) && !stopped) {
-                    evaluate().ifPresent(this::evaluated);
-                }
+                evaluateIfDue();
                 Duration since = Duration.ofNanos(System.nanoTime() - lastCheckpoint);
                 if (store.isPresent() && store.get().isDue(state.step(), since)) {
                     checkpoint(store.get());
@@ -231,6 +243,20 @@ public final class LmTrainer implements AutoCloseable {
             }
         } finally {
             listener.onEnd();
+        }
+    }
+
+    /** An evaluation that was left out because training was stopped is made up for when it goes on. */
+    private void evaluateIfDue() {
+        boolean due = config.evaluateEvery() > 0 && state.step() % config.evaluateEvery() == 0;
+        if (state.step() > 0 && (due || done()) && !stopped) {
+            evaluateOnce();
+        }
+    }
+
+    private void evaluateOnce() {
+        if (!state.evaluated()) {
+            evaluate().ifPresent(this::evaluated);
         }
     }
 
@@ -263,7 +289,7 @@ public final class LmTrainer implements AutoCloseable {
         } catch (TrainingDivergedException e) {
             throw new TrainingDivergedException(e.step(), e.getMessage() + ". " + advice());
         }
-        DivergenceGuard.Level level = DivergenceGuard.next(state, made.loss());
+        DivergenceGuard.Level level = DivergenceGuard.next(state, made);
         double seconds = (System.nanoTime() - start) * 1e-9;
         state = state.after(
                 made.tokens(), passes.stream().mapToInt(TokenBatch::sequences).sum(), seconds, level);
@@ -316,6 +342,10 @@ public final class LmTrainer implements AutoCloseable {
     }
 
     private void checkpoint(CheckpointStore checkpoints) throws IOException {
+        if (checkpoints.keepsBest() && !stopped) {
+            evaluateOnce();
+        }
+        listener.beforeCheckpoint(state.step());
         Path folder = checkpoints.write(model, optimizer, state, settings(), original);
         listener.onCheckpoint(state.step(), folder);
     }

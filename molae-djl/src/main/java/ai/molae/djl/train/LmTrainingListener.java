@@ -31,7 +31,14 @@ public interface LmTrainingListener {
     default void onEvaluation(Evaluation evaluation) {}
 
     /**
-     * After a checkpoint was written. What a listener has told of the steps before must not be lost any more: it is not told again.
+     * Before a checkpoint is written. What a listener has written of the steps before must last from here on: it is not told of them again.
+     *
+     * @param step optimizer steps done
+     */
+    default void beforeCheckpoint(long step) {}
+
+    /**
+     * After a checkpoint was written.
      *
      * @param step optimizer steps done
      * @param folder where it is

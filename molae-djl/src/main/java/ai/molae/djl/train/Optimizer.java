@@ -28,6 +28,9 @@ public interface Optimizer extends AutoCloseable {
      */
     Map<String, NDArray> state();
 
+    /** Forgets gradients that something else has left: a pass that failed, or a step whose norm was not finite. */
+    void zeroGradients();
+
     /** Frees the state. The parameters stay. */
     @Override
     void close();

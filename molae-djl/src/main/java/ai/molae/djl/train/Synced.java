@@ -10,16 +10,25 @@ final class Synced {
 
     private Synced() {}
 
+    /** Opened for reading if that suffices, because a copied file may be read-only; Windows wants to write. */
     static void file(Path file) throws IOException {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+        try {
+            force(file, StandardOpenOption.READ);
+        } catch (IOException e) {
+            force(file, StandardOpenOption.WRITE);
+        }
+    }
+
+    private static void force(Path file, StandardOpenOption option) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, option)) {
             channel.force(true);
         }
     }
 
     /** The names in a folder, where the system lets a folder be opened. */
     static void folder(Path folder) {
-        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
-            channel.force(true);
+        try {
+            force(folder, StandardOpenOption.READ);
         } catch (IOException e) {
             // Windows does not; there the file system's own journal has to do
         }

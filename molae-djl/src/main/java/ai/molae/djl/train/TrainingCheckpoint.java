@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -62,7 +63,21 @@ public final class TrainingCheckpoint {
             TreeMap<String, String> settings,
             TreeMap<String, String> versions,
             TreeMap<String, FileSum> files,
-            JsonObject model) {}
+            JsonObject model,
+            long crc32c) {
+
+        /** The checksum of the text with 0 in the place of the checksum. */
+        long sum() {
+            CRC32C crc = new CRC32C();
+            Contents zero = new Contents(format, state, settings, versions, files, model, 0);
+            crc.update(GSON.toJson(zero).getBytes(StandardCharsets.UTF_8));
+            return crc.getValue();
+        }
+
+        Contents summed() {
+            return new Contents(format, state, settings, versions, files, model, sum());
+        }
+    }
 
     private record FileSum(long bytes, long crc32c) {}
 
@@ -105,6 +120,10 @@ public final class TrainingCheckpoint {
                     || contents.files() == null
                     || contents.model() == null) {
                 throw new CorruptCheckpointException(folder, TRAINER_FILE + " is not complete");
+            }
+            if (contents.sum() != contents.crc32c()) {
+                throw new CorruptCheckpointException(
+                        folder, TRAINER_FILE + " has another checksum than was written; was it edited?");
             }
             return contents;
         } catch (NoSuchFileException e) {
@@ -184,9 +203,10 @@ public final class TrainingCheckpoint {
                 new TreeMap<>(settings),
                 new TreeMap<>(Versions.of(model)),
                 files,
-                SpecJson.toTree(model.spec()));
+                SpecJson.toTree(model.spec()),
+                0);
         Path trainer = folder.resolve(TRAINER_FILE);
-        Files.writeString(trainer, GSON.toJson(contents));
+        Files.writeString(trainer, GSON.toJson(contents.summed()));
         Synced.file(trainer);
         try (Stream<Path> paths = Files.walk(folder)) {
             paths.filter(Files::isDirectory).forEach(Synced::folder);
@@ -204,17 +224,25 @@ public final class TrainingCheckpoint {
     }
 
     /**
-     * Puts the values of the checkpoint into a model and an optimizer, in place.
+     * Refuses another model.
      *
-     * @throws IllegalArgumentException if they are not of the same form; they are unchanged then
+     * @throws IllegalArgumentException with what differs
      */
-    void restore(CausalLm model, Optimizer optimizer) throws IOException {
+    void check(CausalLm model) {
         ModelSpec spec = spec();
         if (!spec.equals(model.spec())) {
             throw new IllegalArgumentException(folder + " is a checkpoint of another model: "
                     + Differences.of(SpecJson.toTree(spec), SpecJson.toTree(model.spec()))
                     + "; build the model with the spec of the checkpoint, or begin a new run in another folder");
         }
+    }
+
+    /**
+     * Puts the values of the checkpoint into a model and an optimizer, in place.
+     *
+     * @throws IllegalArgumentException if they are not of the same form; they are unchanged then
+     */
+    void restore(CausalLm model, Optimizer optimizer) throws IOException {
         Map<String, NDArray> adapters = adapters(model);
         boolean saved = Files.isDirectory(folder.resolve(ADAPTERS_FOLDER));
         if (saved == adapters.isEmpty()) {

@@ -10,6 +10,7 @@ package ai.molae.djl.train;
  * @param smoothedLoss the loss as {@link DivergenceGuard} smooths it, NaN before the first step
  * @param lowestLoss the lowest that it was, NaN before the first step
  * @param validationLoss of the last evaluation, NaN before it
+ * @param evaluatedStep the step after which that was, -1 before it
  */
 record TrainingState(
         long step,
@@ -18,10 +19,11 @@ record TrainingState(
         double trainingSeconds,
         double smoothedLoss,
         double lowestLoss,
-        double validationLoss) {
+        double validationLoss,
+        long evaluatedStep) {
 
     static TrainingState start() {
-        return new TrainingState(0, 0, 0, 0, Double.NaN, Double.NaN, Double.NaN);
+        return new TrainingState(0, 0, 0, 0, Double.NaN, Double.NaN, Double.NaN, -1);
     }
 
     TrainingState after(long stepTokens, long sequences, double seconds, DivergenceGuard.Level level) {
@@ -32,10 +34,21 @@ record TrainingState(
                 trainingSeconds + seconds,
                 level.smoothed(),
                 level.lowest(),
-                validationLoss);
+                validationLoss,
+                evaluatedStep);
     }
 
     TrainingState validated(double loss) {
-        return new TrainingState(step, tokens, position, trainingSeconds, smoothedLoss, lowestLoss, loss);
+        return new TrainingState(step, tokens, position, trainingSeconds, smoothedLoss, lowestLoss, loss, step);
+    }
+
+    /** Whether the last evaluation was of the parameters as they are now. */
+    boolean evaluated() {
+        return evaluatedStep == step;
+    }
+
+    /** The validation loss of these parameters, NaN if they were not evaluated. */
+    double ownLoss() {
+        return evaluated() ? validationLoss : Double.NaN;
     }
 }

@@ -39,6 +39,7 @@ final class TrainingStep {
             double auxLoss,
             double gradientNorm,
             double learningRate,
+            long labels,
             long tokens,
             List<LayerRouting> routing) {}
 
@@ -69,13 +70,20 @@ final class TrainingStep {
                 model.setDropoutSeed((config.seed() * 1_000_003 + state.step()) * 65_537 + pass);
                 losses = losses.plus(pass(passes.get(pass), labels, tokens));
             }
-            double norm = optimizer.step(learningRate, tokensAfter, config.maxGradientNorm());
+            boolean finite = Double.isFinite(losses.crossEntropy()) && Double.isFinite(losses.aux());
+            double norm = finite ? optimizer.step(learningRate, tokensAfter, config.maxGradientNorm()) : Double.NaN;
             checkFinite(losses, norm, state.step());
             if (config.biasUpdateSpeed() > 0) {
                 CorrectionBias.update(layersWhoseRouterTrains(), monitor, config.biasUpdateSpeed());
             }
             return new Result(
-                    losses.crossEntropy(), losses.aux(), norm, learningRate, tokens, monitor.layers(model.layers()));
+                    losses.crossEntropy(),
+                    losses.aux(),
+                    norm,
+                    learningRate,
+                    labels,
+                    tokens,
+                    monitor.layers(model.layers()));
         }
     }
 

@@ -10,9 +10,13 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.moe.ExpertMatrices;
+import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.Activation;
 import ai.molae.spec.DenseSpec;
+import ai.molae.spec.ExpertOperator;
+import ai.molae.spec.GroupScore;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
@@ -194,6 +198,11 @@ class UpcyclingTest {
             moe(WIDTH / 2, 4, 1).build(),
             moe(WIDTH, 4, 2).optActivation(Activation.RELU).build(),
             moe(WIDTH, 4, 2).optGated(false).build(),
+            moe(WIDTH / 2, 6, 2)
+                    .optRouter(RouterSpec.builder()
+                            .optGroupLimit(2, 1, GroupScore.MAX)
+                            .build())
+                    .build(),
             moe(WIDTH, 4, 2)
                     .optLatent(LatentSpec.builder()
                             .setLatentSize(4)
@@ -205,6 +214,30 @@ class UpcyclingTest {
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("layer 0 (hidden size 16, width 24, SILU, gated) cannot become "
                             + wrong.numExperts() + " experts");
+        }
+    }
+
+    @Test
+    void anOperatorThatIsNotFactoredIsCopiedOutOfTheFusedStack() {
+        CausalLm moe =
+                Upcycling.of(dense(Activation.SILU, true), moe(WIDTH, 4, 2).build(), manager, Precision.FLOAT32);
+        LatentSpec upOnly = LatentSpec.builder()
+                .optFactored(ExpertOperator.UP)
+                .setLatentSize(8)
+                .setGroupSize(2)
+                .build();
+
+        CausalLm molae = LatentWarmStart.of(moe, upOnly, manager, Precision.FLOAT32);
+
+        MoeBlock from = (MoeBlock) moe.layers().get(1).feedForward();
+        MoeBlock to = (MoeBlock) molae.layers().get(1).feedForward();
+        for (ExpertOperator operator : new ExpertOperator[] {ExpertOperator.GATE, ExpertOperator.DOWN}) {
+            for (int expert = 0; expert < 4; expert++) {
+                assertThat(ExpertMatrices.of(manager, to, expert, operator).toFloatArray())
+                        .as(operator + " of " + expert)
+                        .isEqualTo(ExpertMatrices.of(manager, from, expert, operator)
+                                .toFloatArray());
+            }
         }
     }
 

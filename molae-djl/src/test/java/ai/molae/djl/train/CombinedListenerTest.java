@@ -44,6 +44,11 @@ class CombinedListenerTest {
             }
 
             @Override
+            public void beforeCheckpoint(long step) {
+                note("before " + step);
+            }
+
+            @Override
             public void onCheckpoint(long step, Path folder) {
                 note("checkpoint " + step + " " + folder);
             }
@@ -59,6 +64,7 @@ class CombinedListenerTest {
         listener.onStart(2);
         listener.onStep(STEP);
         listener.onEvaluation(new Evaluation(3, 2, 5));
+        listener.beforeCheckpoint(3);
         listener.onCheckpoint(3, Path.of("here"));
         listener.onEnd();
     }
@@ -75,6 +81,8 @@ class CombinedListenerTest {
                         "b step 3",
                         "a evaluation 3",
                         "b evaluation 3",
+                        "a before 3",
+                        "b before 3",
                         "a checkpoint 3 here",
                         "b checkpoint 3 here",
                         "a end",

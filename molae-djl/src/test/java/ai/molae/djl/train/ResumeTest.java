@@ -259,6 +259,9 @@ class ResumeTest {
         Files.writeString(trainer, json.replace("\"format\": 1", "\"format\": 99"));
         assertThatThrownBy(() -> TrainingCheckpoint.open(checkpoint))
                 .hasMessageContaining("trainer.json has format 99, this version of molae reads 1");
+        Files.writeString(trainer, json.replace("\"position\": 32", "\"position\": 33"));
+        assertThatThrownBy(() -> TrainingCheckpoint.open(checkpoint))
+                .hasMessageContaining("trainer.json has another checksum than was written");
         Files.delete(trainer);
         assertThatThrownBy(() -> TrainingCheckpoint.open(checkpoint)).hasMessageContaining("trainer.json is missing");
 
@@ -320,6 +323,93 @@ class ResumeTest {
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("data was ");
         }
+    }
+
+    @Test
+    void otherAdaptersAndOtherTrainedParametersAreRefused() throws IOException {
+        TrainingConfig config = config(4).optOptimizer(SgdSpec.plain()).build();
+        CausalLm first = model(manager, MOE, Precision.FLOAT32);
+        lora(4).applyTo(first);
+        run(first, config, -1);
+
+        CausalLm louder = model(manager, MOE, Precision.FLOAT32);
+        lora(64).applyTo(louder);
+        try (LmTrainer trainer =
+                trainer(louder, config, new SmallRun.Recorder()).build()) {
+            assertThatThrownBy(trainer::resume)
+                    .hasMessageContaining("adapters was LoraSpec[rank=2, alpha=4.0")
+                    .hasMessageContaining("and is LoraSpec[rank=2, alpha=64.0");
+        }
+    }
+
+    private static FineTuning lora(double alpha) {
+        return FineTuning.lora(LoraSpec.builder()
+                .setRank(2)
+                .optAlpha(alpha)
+                .setTargets(LoraTarget.ATTENTION)
+                .build());
+    }
+
+    @Test
+    void whatTrainsIsCompared() throws IOException {
+        TrainingConfig config = config(4).optOptimizer(SgdSpec.plain()).build();
+        run(model(manager, MOE, Precision.FLOAT32), config, -1);
+
+        CausalLm frozen = model(manager, MOE, Precision.FLOAT32);
+        FineTuning.expertsOnly().applyTo(frozen);
+        try (LmTrainer trainer =
+                trainer(frozen, config, new SmallRun.Recorder()).build()) {
+            assertThatThrownBy(trainer::resume).hasMessageContaining("trained was ");
+        }
+    }
+
+    @Test
+    void afterADivergenceTheSameProcessCanGoOn() throws IOException {
+        TrainingConfig config = config(12).build();
+        SmallRun.Recorder whole = run(model(manager, MOE, Precision.FLOAT32), config, 8);
+        CausalLm model = model(manager, MOE, Precision.FLOAT32);
+        SmallRun.Recorder broken = new SmallRun.Recorder();
+        try (LmTrainer trainer = trainer(model, config, broken).build()) {
+            trainer.resume();
+            model.parametersByPath().get("norm").getArray().muli(Float.NaN);
+            assertThatThrownBy(trainer::train).isInstanceOf(TrainingDivergedException.class);
+        }
+
+        SmallRun.Recorder after = run(model, config, -1);
+
+        assertThat(whole.steps).hasSize(8);
+        assertThat(broken.steps).isEmpty();
+        assertThat(after.steps).hasSize(4);
+        assertThat(after.steps.get(0).loss()).isLessThan(whole.steps.get(0).loss());
+    }
+
+    @Test
+    void anEvaluationThatStoppingPreventedIsMadeUpFor() throws IOException {
+        TrainingConfig config = config(12).optEvaluation(4, 1).build();
+        SmallRun.Recorder before = run(model(manager, MOE, Precision.FLOAT32), config, 4);
+        SmallRun.Recorder after = run(model(manager, MOE, Precision.FLOAT32), config, -1);
+
+        assertThat(before.evaluations).isEmpty();
+        assertThat(after.evaluations)
+                .extracting(LmTrainingListener.Evaluation::step)
+                .containsExactly(4L, 8L, 12L);
+    }
+
+    @Test
+    void theBestIsTheBestOfTheParametersThatWereSaved() throws IOException {
+        SmallRun.Recorder recorder = new SmallRun.Recorder();
+        try (LmTrainer trainer = trainer(
+                        model(manager, MOE, Precision.FLOAT32),
+                        config(6).optEvaluation(4, 1).build(),
+                        recorder)
+                .optCheckpoints(folder, new CheckpointPolicy(3, Duration.ZERO, 1, 0, true))
+                .build()) {
+            trainer.train();
+        }
+        assertThat(recorder.evaluations)
+                .extracting(LmTrainingListener.Evaluation::step)
+                .as("every 4 steps, and before every checkpoint")
+                .containsExactly(3L, 4L, 6L);
     }
 
     @Test

@@ -75,8 +75,7 @@ public final class MetricsFile implements LmTrainingListener, AutoCloseable {
             for (byte[] line = lines.next(); line != null; line = lines.next()) {
                 long of = MetricsLine.step(new String(line, StandardCharsets.UTF_8));
                 if (of == MetricsLine.NO_STEP && kept == 0) {
-                    throw new IllegalArgumentException(
-                            file + " exists and holds no training metrics; name another file, or move it away");
+                    throw foreign();
                 }
                 if (of == MetricsLine.NO_STEP || of > step) {
                     break;
@@ -84,7 +83,15 @@ public final class MetricsFile implements LmTrainingListener, AutoCloseable {
                 kept = lines.position();
             }
         }
+        if (kept == 0 && Files.size(file) > 0 && !MetricsLine.beginsLikeOne(file)) {
+            throw foreign();
+        }
         return kept;
+    }
+
+    private IllegalArgumentException foreign() {
+        return new IllegalArgumentException(
+                file + " exists and holds no training metrics; name another file, or move it away");
     }
 
     private void cut(long bytes) throws IOException {
@@ -120,7 +127,7 @@ public final class MetricsFile implements LmTrainingListener, AutoCloseable {
     }
 
     @Override
-    public void onCheckpoint(long step, Path folder) {
+    public void beforeCheckpoint(long step) {
         FileOutputStream open = out;
         if (open != null) {
             try {

@@ -16,8 +16,13 @@ import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
 import com.google.gson.stream.JsonReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.StringReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.function.ToDoubleFunction;
@@ -101,6 +106,15 @@ final class MetricsLine {
         return value == Math.rint(value) && Math.abs(value) < 1L << 53
                 ? new JsonPrimitive((long) value)
                 : new JsonPrimitive(value);
+    }
+
+    /** Whether a file begins as every line does, however little of it there is. */
+    static boolean beginsLikeOne(Path file) throws IOException {
+        byte[] wanted = ("{\"" + STEP + "\":").getBytes(StandardCharsets.UTF_8);
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] found = in.readNBytes(wanted.length);
+            return Arrays.equals(found, Arrays.copyOf(wanted, found.length));
+        }
     }
 
     /** The step of a line, without reading further than to it; {@link #NO_STEP} if it has none. */

@@ -146,7 +146,7 @@ public final class TensorBoardFile implements LmTrainingListener, AutoCloseable 
     }
 
     @Override
-    public void onCheckpoint(long step, Path checkpoint) {
+    public void beforeCheckpoint(long step) {
         FileOutputStream open = out;
         if (open != null) {
             try {

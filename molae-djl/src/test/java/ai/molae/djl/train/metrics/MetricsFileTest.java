@@ -3,6 +3,7 @@ package ai.molae.djl.train.metrics;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.molae.djl.train.LmTrainingListener.Evaluation;
@@ -16,6 +17,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MetricsFileTest {
 
@@ -36,7 +39,7 @@ class MetricsFileTest {
                     metrics.onEvaluation(new Evaluation(step, 2, 100));
                 }
                 if (step == 3) {
-                    metrics.onCheckpoint(3, folder);
+                    metrics.beforeCheckpoint(3);
                 }
             }
             metrics.onEnd();
@@ -51,6 +54,28 @@ class MetricsFileTest {
 
     private List<Long> steps() {
         return replayed().steps.stream().map(step -> step.step()).toList();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{\"a\": 1}", "notes", "{\"a\": 1}\n{\"b\": 2}\n"})
+    void aFileThatIsNoMetricsStaysAsItIs(String text) throws IOException {
+        Files.createDirectories(file().getParent());
+        Files.writeString(file(), text);
+        try (MetricsFile metrics = new MetricsFile(file())) {
+            assertThatThrownBy(() -> metrics.onStart(0)).hasMessageContaining("holds no training metrics");
+        }
+        assertThat(file()).hasContent(text);
+    }
+
+    @Test
+    void theBeginningOfALineIsCutOff() throws IOException {
+        Files.createDirectories(file().getParent());
+        Files.writeString(file(), "{\"ste");
+        try (MetricsFile metrics = new MetricsFile(file())) {
+            metrics.onStart(0);
+            metrics.onStep(Runs.step(1));
+        }
+        assertThat(steps()).containsExactly(1L);
     }
 
     @Test
