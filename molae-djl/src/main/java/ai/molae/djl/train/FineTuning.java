@@ -16,8 +16,8 @@ import java.util.Set;
  *
  * <pre>{@code
  * FineTuning.lora(LoraSpec.builder().setRank(8).setTargets(LoraTarget.ATTENTION, LoraTarget.EXPERTS).build()).applyTo(model);
- * try (LmTrainer trainer = new LmTrainer(manager, model, config)) {
- *     trainer.train(train, validation, listener);
+ * try (LmTrainer trainer = LmTrainer.builder().setModel(model).setData(train).setConfig(config).build()) {
+ *     trainer.train();
  * }
  * model.mergeLora();
  * }</pre>
