@@ -29,6 +29,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -125,7 +126,7 @@ public final class TrainingComparison implements Callable<Integer> {
         for (int seed : seeds) {
             for (Variant variant : variants) {
                 Run run = train(variant, split, seed, steps);
-                runs.get(variant).add(run);
+                of(runs, variant).add(run);
                 System.out.printf(
                         Locale.ROOT,
                         "%s, seed %d: validation loss by step %s, peak %.0f MB%n",
@@ -273,7 +274,7 @@ public final class TrainingComparison implements Callable<Integer> {
                     deviation(losses),
                     equalTime(variant, runs, secondsPerStep),
                     mean(of.stream().mapToDouble(run -> run.peakBytes() / 1e6).toArray()),
-                    batch * sequence / secondsPerStep.get(variant));
+                    batch * sequence / of(secondsPerStep, variant));
         });
     }
 
@@ -284,9 +285,9 @@ public final class TrainingComparison implements Callable<Integer> {
                 .mapToDouble(Map.Entry::getValue)
                 .min()
                 .orElseThrow();
-        double step = steps * shortest / secondsPerStep.get(variant);
+        double step = steps * shortest / of(secondsPerStep, variant);
         double[] losses =
-                runs.get(variant).stream().mapToDouble(run -> at(run, step)).toArray();
+                of(runs, variant).stream().mapToDouble(run -> at(run, step)).toArray();
         return String.format(Locale.ROOT, "%.4f", mean(losses));
     }
 
@@ -300,6 +301,11 @@ public final class TrainingComparison implements Callable<Integer> {
             before = next;
         }
         return before.loss();
+    }
+
+    /** What belongs to a variant: every one has something. */
+    private static <T> T of(Map<Variant, T> map, Variant variant) {
+        return Objects.requireNonNull(map.get(variant), variant.name());
     }
 
     private static double mean(double[] values) {
