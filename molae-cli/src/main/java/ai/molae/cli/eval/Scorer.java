@@ -8,6 +8,7 @@ import ai.djl.training.ParameterStore;
 import ai.molae.cli.eval.Windows.Window;
 import ai.molae.cli.work.Interruption;
 import ai.molae.cli.work.Meter;
+import ai.molae.djl.data.TokenBatch;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
 import java.util.List;
@@ -15,8 +16,6 @@ import java.util.Locale;
 
 /** Lets a model predict a text. */
 final class Scorer {
-
-    private static final int UNSCORED = -100;
 
     private final NDManager manager;
     private final CausalLm model;
@@ -68,7 +67,7 @@ final class Scorer {
                 int position = window.begin() + i;
                 inputs[b * length + i] = stream.token(position);
                 boolean counts = position + 1 >= window.firstScored() && stream.isScored(position + 1);
-                labels[b * length + i] = counts ? stream.token(position + 1) : UNSCORED;
+                labels[b * length + i] = counts ? stream.token(position + 1) : TokenBatch.IGNORED;
             }
         }
         try (NDManager scope = manager.newSubManager()) {

@@ -3,8 +3,6 @@ package ai.molae.djl.hf;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.molae.djl.hf.TensorBinding.Piece;
 import ai.molae.djl.lm.CausalLm;
@@ -14,13 +12,12 @@ import ai.molae.djl.safetensors.SafetensorsWriter;
 import ai.molae.djl.safetensors.TensorInfo;
 import ai.molae.djl.safetensors.TensorSpec;
 import ai.molae.djl.safetensors.TensorType;
+import ai.molae.djl.torch.ArrayBytes;
 import ai.molae.djl.torch.NoGrad;
-import ai.molae.djl.torch.WeightSource;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -232,35 +229,19 @@ public final class CheckpointSaver {
                 NoGrad noGrad = new NoGrad()) {
             Optional<NDArray> product = multiplied(scope, binding.parameter(), piece);
             if (product.isPresent()) {
-                write(writer, scope, piece, product.get(), 0);
+                write(writer, piece, product.get(), 0);
             } else {
                 NDArray array = Objects.requireNonNull(parameters.get(binding.parameter()))
                         .getArray();
-                write(writer, scope, piece, array, piece.firstElement());
+                write(writer, piece, array, piece.firstElement());
             }
         }
     }
 
     /** Writes the elements of an array from one on. */
-    private static void write(SafetensorsWriter writer, NDManager scope, Piece piece, NDArray array, long first)
-            throws IOException {
-        long most = WeightSource.CHUNK_BYTES / Float.BYTES;
-        try (NDArray flat = array.reshape(new Shape(-1))) {
-            for (long done = 0; done < piece.size(); done += most) {
-                long count = Math.min(most, piece.size() - done);
-                try (NDManager chunk = scope.newSubManager()) {
-                    NDArray part = flat.get(new NDIndex("{}:{}", first + done, first + done + count));
-                    part.attach(chunk);
-                    NDArray values = part.toDevice(Device.cpu(), false);
-                    values.attach(chunk);
-                    writer.write(
-                            piece.tensor(),
-                            values.toByteBuffer(true)
-                                    .order(ByteOrder.nativeOrder())
-                                    .asFloatBuffer());
-                }
-            }
-        }
+    private static void write(SafetensorsWriter writer, Piece piece, NDArray array, long first) throws IOException {
+        ArrayBytes.forEachChunk(
+                array, first, piece.size(), bytes -> writer.write(piece.tensor(), bytes.asFloatBuffer()));
     }
 
     /** The matrix of an expert whose layer is saved multiplied out. */

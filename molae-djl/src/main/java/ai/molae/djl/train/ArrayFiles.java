@@ -3,7 +3,6 @@ package ai.molae.djl.train;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.molae.djl.safetensors.SafetensorsFolder;
@@ -11,7 +10,7 @@ import ai.molae.djl.safetensors.SafetensorsWriter;
 import ai.molae.djl.safetensors.TensorInfo;
 import ai.molae.djl.safetensors.TensorSpec;
 import ai.molae.djl.safetensors.TensorType;
-import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.ArrayBytes;
 import ai.molae.djl.torch.WeightSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -35,28 +34,13 @@ final class ArrayFiles {
     static void save(Map<String, NDArray> arrays, Path folder) throws IOException {
         List<TensorSpec> tensors = new ArrayList<>();
         arrays.forEach((name, array) -> tensors.add(new TensorSpec(name, type(name, array), shape(array.getShape()))));
-        try (SafetensorsWriter writer = SafetensorsWriter.create(folder, tensors, Map.of("format", "pt"), SHARD_BYTES);
-                NoGrad noGrad = new NoGrad()) {
+        try (SafetensorsWriter writer =
+                SafetensorsWriter.create(folder, tensors, Map.of("format", "pt"), SHARD_BYTES)) {
             for (Map.Entry<String, NDArray> entry : arrays.entrySet()) {
-                write(writer, entry.getKey(), entry.getValue());
+                NDArray array = entry.getValue();
+                ArrayBytes.forEachChunk(array, 0, array.size(), bytes -> writer.writeRaw(entry.getKey(), bytes));
             }
             writer.finish();
-        }
-    }
-
-    private static void write(SafetensorsWriter writer, String name, NDArray array) throws IOException {
-        long most = WeightSource.CHUNK_BYTES / type(name, array).bytes();
-        try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch");
-                NDArray flat = array.reshape(new Shape(-1))) {
-            for (long done = 0; done < array.size(); done += most) {
-                try (NDManager chunk = scope.newSubManager()) {
-                    NDArray part = flat.get(new NDIndex("{}:{}", done, Math.min(array.size(), done + most)));
-                    part.attach(chunk);
-                    NDArray values = part.toDevice(Device.cpu(), false);
-                    values.attach(chunk);
-                    writer.writeRaw(name, values.toByteBuffer(true).order(ByteOrder.nativeOrder()));
-                }
-            }
         }
     }
 
