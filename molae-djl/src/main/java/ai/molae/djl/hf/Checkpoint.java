@@ -10,6 +10,7 @@ import ai.molae.djl.safetensors.SafetensorsFolder;
 import ai.molae.djl.torch.Adapters;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.PreparableBlock;
+import ai.molae.djl.torch.WeightSource;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import com.google.gson.JsonObject;
@@ -248,6 +249,29 @@ public final class Checkpoint implements AutoCloseable {
             throw new IllegalStateException(
                     "tensor names of " + bound.size() + " parameters, the model has " + byPath.keySet());
         }
+        return new TensorSource(tensors, bound, listener);
+    }
+
+    /**
+     * The values of some parameters, decoded to float32 when they are asked for.
+     *
+     * @param byPath parameters of known shape by their path in the model, {@link CausalLm#parametersByPath}
+     * @return a source for these parameters, for one thread; it reads from this checkpoint's files, which must be open
+     * @throws IllegalArgumentException if the checkpoint has no parameter of a path, or one of another size
+     */
+    public WeightSource weights(Map<String, Parameter> byPath) {
+        Map<String, TensorBinding> bindingOf = new HashMap<>();
+        bindings.forEach(binding -> bindingOf.put(binding.parameter(), binding));
+        Map<Parameter, TensorBinding> bound = new HashMap<>();
+        byPath.forEach((path, parameter) -> {
+            TensorBinding binding = bindingOf.get(path);
+            if (binding == null || parameter.getShape().size() != binding.size()) {
+                throw new IllegalArgumentException(folder + " has "
+                        + (binding == null ? "no parameter " + path : path + " of " + binding.size() + " elements")
+                        + ", asked for " + path + " " + parameter.getShape());
+            }
+            bound.put(parameter, binding);
+        });
         return new TensorSource(tensors, bound, listener);
     }
 

@@ -1,0 +1,24 @@
+package ai.molae.djl.convert;
+
+import ai.molae.spec.ExpertOperator;
+import ai.molae.spec.MoeSpec;
+import java.util.Map;
+import java.util.OptionalDouble;
+
+/**
+ * What a conversion did to a layer.
+ *
+ * @param layer its number in the model, from 0
+ * @param before its spec
+ * @param after its spec, without latent part if all operators stayed dense
+ * @param errors of the factored operators
+ * @param outputError {@code sqrt(Σ ‖y − y'‖² / Σ ‖y‖²)} of the routed experts' outputs on calibration tokens; empty without calibration tokens
+ * @param seconds how long it took
+ */
+public record LayerConversion(
+        int layer,
+        MoeSpec before,
+        MoeSpec after,
+        Map<ExpertOperator, OperatorError> errors,
+        OptionalDouble outputError,
+        double seconds) {}
