@@ -2,9 +2,11 @@ package ai.molae.djl.convert;
 
 import ai.molae.spec.ExpertOperator;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * How a standard MoE becomes a MoLAE.
@@ -46,6 +48,80 @@ public record ConversionMethod(
      */
     public static Builder builder() {
         return new Builder();
+    }
+
+    /**
+     * Checks the numbers.
+     *
+     * @param operators which are factored
+     * @param ranks how wide the latent spaces become
+     * @param tiedGateUp whether gate and up share one projection
+     * @param groups which experts share
+     * @param rankReduction the paper's first step
+     * @param weighting in which norm the error is smallest
+     * @param shrinkage λ
+     * @param alternatingSweeps sweeps of alternating least squares
+     * @param refinementSteps Adam steps towards the weights
+     * @param distillation training towards the outputs
+     * @throws IllegalArgumentException if nothing is factored or a number is out of range
+     */
+    public ConversionMethod {
+        operators = Set.copyOf(operators);
+        if (operators.isEmpty()) {
+            throw new IllegalArgumentException("a conversion factors at least one of GATE, UP, DOWN");
+        }
+        if (!(shrinkage >= 0 && shrinkage < 1)) {
+            throw new IllegalArgumentException("shrinkage must be at least 0 and less than 1, got " + shrinkage);
+        }
+        if (alternatingSweeps < 0 || refinementSteps < 0 || rankReduction.orElse(0) < 0) {
+            throw new IllegalArgumentException("sweeps, steps and the reduced rank must not be negative, got "
+                    + alternatingSweeps + ", " + refinementSteps + ", " + rankReduction.orElse(0));
+        }
+        if (rankReduction.isPresent()
+                && (weighting != Weighting.NONE || alternatingSweeps > 0 || refinementSteps > 0)) {
+            throw new IllegalArgumentException(
+                    "the rank reduction of the paper's first step goes with plain weights only, got weighting "
+                            + weighting + ", " + alternatingSweeps + " sweeps and " + refinementSteps
+                            + " refinement steps");
+        }
+    }
+
+    /**
+     * The method of the paper (Liu et al., arXiv 2503.23100): gate and up of eight consecutive experts share a projection, ranks are reduced to the latent size
+     * first, the norm is Frobenius; down stays as it is.
+     *
+     * @param ratio the share of the routed experts' parameters that is kept
+     * @return the method
+     */
+    public static ConversionMethod paper(double ratio) {
+        return builder()
+                .setRanks(new RankPolicy.Uniform(ratio))
+                .optOperators(EnumSet.of(ExpertOperator.GATE, ExpertOperator.UP))
+                .optGroups(GroupPolicy.contiguous(8))
+                .optRankReduction(0)
+                .build();
+    }
+
+    /**
+     * As lines {@code name: value}, in which two methods differ if and only if they differ.
+     *
+     * @return the lines
+     */
+    public List<String> describe() {
+        return List.of(
+                "operators: " + new TreeSet<>(operators),
+                "ranks: " + ranks,
+                "tied gate and up: " + tiedGateUp,
+                "groups: " + groups,
+                "rank reduction: "
+                        + (rankReduction.isEmpty()
+                                ? "none"
+                                : rankReduction.getAsInt() == 0 ? "latent size" : rankReduction.getAsInt()),
+                "weighting: " + weighting,
+                "shrinkage: " + shrinkage,
+                "alternating sweeps: " + alternatingSweeps,
+                "refinement steps: " + refinementSteps,
+                "distillation: " + distillation.map(Object::toString).orElse("none"));
     }
 
     /**

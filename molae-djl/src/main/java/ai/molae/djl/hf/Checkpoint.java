@@ -7,6 +7,8 @@ import ai.djl.nn.Parameter;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.safetensors.SafetensorsFolder;
+import ai.molae.djl.safetensors.TensorInfo;
+import ai.molae.djl.safetensors.TensorType;
 import ai.molae.djl.torch.Adapters;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.PreparableBlock;
@@ -16,12 +18,15 @@ import ai.molae.spec.MoeSpec;
 import com.google.gson.JsonObject;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.UUID;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -123,6 +128,29 @@ public final class Checkpoint implements AutoCloseable {
      */
     public ModelSpec spec() {
         return config.spec();
+    }
+
+    /**
+     * The element type of its weights.
+     *
+     * @return what the config says, or else the type that most of them have; F32, BF16 or F16
+     */
+    public TensorType prevailingType() {
+        return CheckpointSaver.typeOf(this);
+    }
+
+    /**
+     * Tells this checkpoint from others without reading the weights.
+     *
+     * @return a hash of the config and of the name, type and shape of every tensor
+     */
+    public String fingerprint() {
+        StringBuilder text = new StringBuilder(config.toJson());
+        tensors.tensors().values().stream()
+                .sorted(Comparator.comparing(TensorInfo::name))
+                .forEach(tensor -> text.append(tensor).append('\n'));
+        return UUID.nameUUIDFromBytes(text.toString().getBytes(StandardCharsets.UTF_8))
+                .toString();
     }
 
     /**

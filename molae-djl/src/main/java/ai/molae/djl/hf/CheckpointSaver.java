@@ -216,7 +216,8 @@ public final class CheckpointSaver {
         }
     }
 
-    private static List<Path> companions(Path folder) {
+    /** Tokenizer files, chat templates and generation settings of a checkpoint. */
+    static List<Path> companions(Path folder) {
         return COMPANIONS.stream()
                 .map(folder::resolve)
                 .filter(Files::isRegularFile)
@@ -266,7 +267,7 @@ public final class CheckpointSaver {
     }
 
     /** What the config says, or else the type that most of the weights have. */
-    private static TensorType typeOf(Checkpoint checkpoint) {
+    static TensorType typeOf(Checkpoint checkpoint) {
         return switch (checkpoint.config().dtype().orElse("")) {
             case "bfloat16" -> TensorType.BF16;
             case "float16" -> TensorType.F16;
@@ -285,7 +286,7 @@ public final class CheckpointSaver {
                 .orElse(TensorType.F32);
     }
 
-    private static String dtype(TensorType type) {
+    static String dtype(TensorType type) {
         return switch (type) {
             case F32 -> "float32";
             case BF16 -> "bfloat16";

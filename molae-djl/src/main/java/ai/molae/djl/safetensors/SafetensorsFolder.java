@@ -3,7 +3,10 @@ package ai.molae.djl.safetensors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -148,6 +151,38 @@ public final class SafetensorsFolder implements AutoCloseable {
      */
     public long bytes() {
         return tensors.values().stream().mapToLong(TensorInfo::bytes).sum();
+    }
+
+    /**
+     * Makes a checkpoint of files that are in a folder already: writes their index, forced to the disk.
+     *
+     * @param folder the folder
+     * @param files safetensors files in it, of different tensors
+     * @throws SafetensorsException if a file is faulty
+     * @throws IOException if one cannot be read, or writing fails
+     */
+    public static void writeIndex(Path folder, List<Path> files) throws IOException {
+        Map<String, String> fileOf = new LinkedHashMap<>();
+        long bytes = 0;
+        for (Path path : files) {
+            try (SafetensorsFile file = SafetensorsFile.open(path)) {
+                for (TensorInfo tensor : file.tensors().values()) {
+                    fileOf.put(tensor.name(), path.getFileName().toString());
+                    bytes += tensor.bytes();
+                }
+            }
+        }
+        try (FileChannel channel = FileChannel.open(
+                folder.resolve(ShardIndex.FILE_NAME),
+                StandardOpenOption.CREATE,
+                StandardOpenOption.TRUNCATE_EXISTING,
+                StandardOpenOption.WRITE)) {
+            ByteBuffer text = ByteBuffer.wrap(ShardIndex.text(bytes, fileOf).getBytes(StandardCharsets.UTF_8));
+            while (text.hasRemaining()) {
+                channel.write(text);
+            }
+            channel.force(true);
+        }
     }
 
     /**

@@ -15,13 +15,13 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /** A tiny checkpoint with what Hugging Face's own code computed from it. */
-record GoldenCase(String name, Path folder, JsonObject json) {
+public record GoldenCase(String name, Path folder, JsonObject json) {
 
-    static final List<String> NAMES = List.of(
+    public static final List<String> NAMES = List.of(
             "mixtral-a", "qwen2_moe-a", "qwen3_moe-a", "olmoe-a", "deepseek_v2-a", "deepseek_v2-c", "deepseek_v3-a");
 
     /** All of them, those in three bfloat16 shards too. */
-    static List<String> allNames() {
+    public static List<String> allNames() {
         List<String> names = new ArrayList<>(NAMES);
         NAMES.stream()
                 .filter(name -> Files.exists(folder(name).resolve("bf16-sharded")))
@@ -29,7 +29,7 @@ record GoldenCase(String name, Path folder, JsonObject json) {
         return names;
     }
 
-    static Path folder(String name) {
+    public static Path folder(String name) {
         try {
             return Path.of(GoldenCase.class.getResource(name + "/config.json").toURI())
                     .getParent();
@@ -38,7 +38,7 @@ record GoldenCase(String name, Path folder, JsonObject json) {
         }
     }
 
-    static GoldenCase of(String name) {
+    public static GoldenCase of(String name) {
         Path folder = folder(name);
         try {
             return new GoldenCase(
@@ -50,11 +50,11 @@ record GoldenCase(String name, Path folder, JsonObject json) {
         }
     }
 
-    int[][] inputIds() {
+    public int[][] inputIds() {
         return ints(json.getAsJsonArray("input_ids"));
     }
 
-    double[] doubles(String key) {
+    public double[] doubles(String key) {
         List<Double> flat = new ArrayList<>();
         flatten(json.get(key), flat);
         return flat.stream().mapToDouble(Double::doubleValue).toArray();

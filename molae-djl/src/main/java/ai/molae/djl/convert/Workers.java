@@ -1,0 +1,60 @@
+package ai.molae.djl.convert;
+
+import ai.molae.spec.MoeSpec;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/** Threads for independent factorisations, as many as memory allows. */
+final class Workers implements AutoCloseable {
+
+    private final ExecutorService executor;
+    private final int threads;
+
+    private Workers(int threads) {
+        this.threads = threads;
+        executor = Executors.newFixedThreadPool(threads, task -> {
+            Thread thread = new Thread(task, "molae-conversion");
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
+
+    /**
+     * What a factorisation needs: the Gram matrix, its weighted form, what the eigenvalue solver works on (three matrices), second moments and their root,
+     * in float64; a matrix of an expert as read, in float64 and weighted; the buffer it is read through.
+     */
+    static long taskBytes(MoeSpec moe) {
+        long n = moe.hiddenSize();
+        return 7 * n * n * Double.BYTES + 5 * n * moe.intermediateSize() * Double.BYTES + (8L << 20);
+    }
+
+    /**
+     * Starts threads.
+     *
+     * @param threads the most threads
+     * @param memoryLimit bytes for all of them
+     * @param taskBytes what each needs
+     * @throws IllegalArgumentException if not even one fits
+     */
+    static Workers of(int threads, long memoryLimit, long taskBytes) {
+        long fit = memoryLimit / taskBytes;
+        if (fit < 1) {
+            throw new IllegalArgumentException("a factorisation of this model needs " + taskBytes / (1 << 20)
+                    + " MB, the memory limit is " + memoryLimit / (1 << 20) + " MB; allow more");
+        }
+        return new Workers((int) Math.min(threads, fit));
+    }
+
+    ExecutorService executor() {
+        return executor;
+    }
+
+    int threads() {
+        return threads;
+    }
+
+    @Override
+    public void close() {
+        executor.shutdownNow();
+    }
+}

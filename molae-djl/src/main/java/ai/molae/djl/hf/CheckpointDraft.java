@@ -1,0 +1,447 @@
+package ai.molae.djl.hf;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.molae.djl.hf.TensorBinding.Piece;
+import ai.molae.djl.safetensors.SafetensorsFolder;
+import ai.molae.djl.safetensors.SafetensorsWriter;
+import ai.molae.djl.safetensors.TensorInfo;
+import ai.molae.djl.safetensors.TensorSpec;
+import ai.molae.djl.safetensors.TensorType;
+import ai.molae.djl.torch.ArrayBytes;
+import ai.molae.djl.torch.WeightSource;
+import ai.molae.spec.ModelSpec;
+import ai.molae.spec.MoeSpec;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * A checkpoint made of another one whose experts change, layer by layer, so that the work survives a kill: what is unfinished stands in a folder
+ * beside the target, {@code NAME.converting}; a layer there is complete or absent, and the target appears, complete, in one step at the end.
+ *
+ * <p>Each converted layer becomes a file of its own; everything else is copied. For one thread, and one process at a time.
+ */
+public final class CheckpointDraft implements AutoCloseable {
+
+    private static final String SUFFIX = ".converting";
+    private static final String SETTINGS = "settings.txt";
+    private static final String NOTES = "notes.txt";
+    private static final String TENSORS = "model.safetensors";
+    private static final Set<String> EXPERT_PARAMETERS =
+            Set.of("latent_in", "gate_up", "gate", "up", "down", "latent_out");
+    private static final Pattern EXPERTS =
+            Pattern.compile("layers\\.(\\d+)\\.mlp\\.(" + String.join("|", EXPERT_PARAMETERS) + ")");
+    private static final int CHUNK = 4 << 20;
+
+    private final Path target;
+    private final Path folder;
+    private final Checkpoint original;
+    private final TensorType type;
+    private final FileChannel lock;
+
+    private CheckpointDraft(Path target, Path folder, Checkpoint original, TensorType type, FileChannel lock) {
+        this.target = target;
+        this.folder = folder;
+        this.original = original;
+        this.type = type;
+        this.lock = lock;
+    }
+
+    /**
+     * Where the unfinished files of a target stand.
+     *
+     * @param target the target
+     * @return the folder beside it
+     */
+    public static Path folderOf(Path target) {
+        Path absolute = target.toAbsolutePath().normalize();
+        return absolute.resolveSibling(Objects.requireNonNull(absolute.getFileName(), "no folder name") + SUFFIX);
+    }
+
+    /**
+     * Begins a checkpoint, or goes on with one that was interrupted.
+     *
+     * @param target where the checkpoint will be; must not exist
+     * @param original what it is made of, open as long as this
+     * @param type element type of the experts; other tensors keep theirs, unless they are quantised
+     * @param settings what the result depends on, line by line, so that nobody goes on with other settings
+     * @return a draft, the caller's to close
+     * @throws FileAlreadyExistsException if the target exists
+     * @throws IllegalArgumentException if an interrupted draft of other settings is there; the message names the first line that differs
+     * @throws IOException if the folder cannot be written to, or another process writes into it
+     */
+    public static CheckpointDraft open(Path target, Checkpoint original, TensorType type, List<String> settings)
+            throws IOException {
+        if (Files.exists(target)) {
+            throw new FileAlreadyExistsException(
+                    target.toString(), null, "it exists already; choose another name, or remove it");
+        }
+        CheckpointSaver.dtype(type);
+        Path folder = folderOf(target);
+        Files.createDirectories(folder);
+        FileChannel lock =
+                FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        try {
+            if (!locked(lock)) {
+                throw new IOException(
+                        "another conversion writes into " + folder + "; wait for it, or choose another target");
+            }
+            checkSettings(folder, settings);
+            return new CheckpointDraft(target, folder, original, type, lock);
+        } catch (IOException | RuntimeException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    private static boolean locked(FileChannel channel) throws IOException {
+        try {
+            FileLock got = channel.tryLock();
+            return got != null;
+        } catch (OverlappingFileLockException e) {
+            return false;
+        }
+    }
+
+    private static void checkSettings(Path folder, List<String> settings) throws IOException {
+        Path file = folder.resolve(SETTINGS);
+        if (Files.notExists(file)) {
+            write(file, String.join("\n", settings) + "\n");
+            return;
+        }
+        List<String> before = Files.readAllLines(file);
+        for (int i = 0; i < Math.max(before.size(), settings.size()); i++) {
+            String was = i < before.size() ? before.get(i) : "nothing";
+            String is = i < settings.size() ? settings.get(i) : "nothing";
+            if (!was.equals(is)) {
+                throw new IllegalArgumentException("an interrupted conversion with other settings stands in " + folder
+                        + ": it has \"" + was + "\", this one \"" + is
+                        + "\"; convert with the same settings, or remove that folder to begin anew");
+            }
+        }
+    }
+
+    /** Written beside its place, forced to the disk and renamed. */
+    private static void write(Path file, String text) throws IOException {
+        Path part = file.resolveSibling(file.getFileName() + ".part");
+        try {
+            try (FileChannel channel = FileChannel.open(
+                    part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+                ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(java.nio.charset.StandardCharsets.UTF_8));
+                while (bytes.hasRemaining()) {
+                    channel.write(bytes);
+                }
+                channel.force(true);
+            }
+            Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+            Files.deleteIfExists(part);
+        }
+    }
+
+    /**
+     * Reads a text that was noted.
+     *
+     * @param name its name
+     * @return the text; empty if there is none
+     * @throws IOException if it cannot be read
+     */
+    public Optional<String> note(String name) throws IOException {
+        Path file = folder.resolve(name);
+        return Files.exists(file) ? Optional.of(Files.readString(file)) : Optional.empty();
+    }
+
+    /**
+     * Keeps a text for whoever goes on with the draft.
+     *
+     * @param name a file name
+     * @param text the text
+     * @throws IOException if writing fails
+     */
+    public void note(String name, String text) throws IOException {
+        write(folder.resolve(name), text);
+    }
+
+    private Path layer(int layer) {
+        return folder.resolve("layer-" + layer);
+    }
+
+    /**
+     * What was noted of a finished layer.
+     *
+     * @param layer its number
+     * @return the note; empty if the layer is not finished
+     * @throws IOException if it cannot be read
+     */
+    public Optional<String> finished(int layer) throws IOException {
+        return note("layer-" + layer + "/" + NOTES);
+    }
+
+    /**
+     * Writes the routed experts of a layer.
+     *
+     * @param layer its number
+     * @param moe the layer as it is written
+     * @param rows its parameters
+     * @param note what to keep of it, asked for when all is written
+     * @throws IOException if writing fails; the layer is then not finished
+     */
+    public void write(int layer, MoeSpec moe, LayerRows rows, Supplier<String> note) throws IOException {
+        List<TensorSpec> tensors = new ArrayList<>();
+        List<TensorBinding> bindings = expertBindings(layer, moe);
+        bindings.forEach(binding ->
+                binding.pieces().forEach(piece -> tensors.add(new TensorSpec(piece.tensor(), type, piece.shape()))));
+        Path place = layer(layer);
+        Files.createDirectories(place);
+        try (SafetensorsWriter writer = SafetensorsWriter.create(place, tensors, Map.of("format", "pt"), 0);
+                NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
+            for (TensorBinding binding : bindings) {
+                write(writer, manager, binding, moe, rows);
+            }
+            writer.finish();
+        }
+        write(place.resolve(NOTES), note.get());
+    }
+
+    private static void write(
+            SafetensorsWriter writer, NDManager manager, TensorBinding binding, MoeSpec moe, LayerRows rows)
+            throws IOException {
+        String name = binding.parameter().substring(binding.parameter().lastIndexOf('.') + 1);
+        long count = moe.parameters().stream()
+                .filter(parameter -> parameter.name().equals(name))
+                .mapToLong(parameter -> parameter.shape().get(0))
+                .findFirst()
+                .orElseThrow();
+        long rowSize = binding.size() / count;
+        int next = 0;
+        for (int index = 0; index < count; index++) {
+            try (NDArray row = rows.row(manager, name, index)) {
+                if (row.size() != rowSize) {
+                    throw new IllegalStateException(binding.parameter() + "[" + index + "] should have " + rowSize
+                            + " elements, got " + row.getShape());
+                }
+                // A row is one piece or several (gate and up), or many rows are one piece (stacked projections).
+                long first = index * rowSize;
+                long done = 0;
+                while (done < rowSize) {
+                    Piece piece = binding.pieces().get(next);
+                    long left = piece.firstElement() + piece.size() - first - done;
+                    long part = Math.min(left, rowSize - done);
+                    ArrayBytes.forEachChunk(
+                            row, done, part, bytes -> writer.write(piece.tensor(), bytes.asFloatBuffer()));
+                    done += part;
+                    if (part == left) {
+                        next++;
+                    }
+                }
+            }
+        }
+    }
+
+    private List<TensorBinding> expertBindings(int layer, MoeSpec moe) {
+        String path = "layers." + layer + ".mlp.";
+        ModelSpec spec = original.spec().mapLayers((i, feedForward) -> i == layer ? moe : feedForward);
+        return original.config().family().bindings(spec).stream()
+                .filter(binding -> binding.parameter().startsWith(path)
+                        && EXPERT_PARAMETERS.contains(binding.parameter().substring(path.length())))
+                .toList();
+    }
+
+    /**
+     * Copies everything else, and gives the target its name.
+     *
+     * @param spec the whole model
+     * @param layers the layers whose experts were written; all of them finished
+     * @param texts files to put beside, by name
+     * @param progress told how far copying has come
+     * @throws IOException if writing fails; the next call goes on
+     */
+    public void finish(ModelSpec spec, Set<Integer> layers, Map<String, String> texts, Progress progress)
+            throws IOException {
+        CheckpointConfig config = original.config().with(spec, CheckpointSaver.dtype(type));
+        if (config.family() != original.config().family()) {
+            throw new IllegalStateException("the family " + original.config().modelType() + " cannot express " + spec);
+        }
+        Path whole = Files.createDirectories(folder.resolve("checkpoint"));
+        Path rest = folder.resolve("rest");
+        if (Files.notExists(rest.resolve(NOTES))) {
+            copyRest(rest, config, layers, progress);
+        }
+        List<Path> parts = new ArrayList<>();
+        Files.readAllLines(rest.resolve(NOTES)).forEach(name -> parts.add(rest.resolve(name)));
+        layers.stream().sorted().forEach(layer -> parts.add(layer(layer).resolve(TENSORS)));
+        List<Path> files = new ArrayList<>();
+        for (Path part : parts) {
+            Path file = whole.resolve(
+                    String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", files.size() + 1, parts.size()));
+            // Moved already by a call that was interrupted, or still to be moved.
+            if (Files.exists(part)) {
+                Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            }
+            files.add(file);
+        }
+        SafetensorsFolder.writeIndex(whole, files);
+        for (Path companion : CheckpointSaver.companions(original.folder())) {
+            Files.copy(companion, whole.resolve(companion.getFileName()), StandardCopyOption.REPLACE_EXISTING);
+        }
+        for (Map.Entry<String, String> text : texts.entrySet()) {
+            write(whole.resolve(text.getKey()), text.getValue());
+        }
+        write(whole.resolve(CheckpointConfig.FILE), config.toJson());
+        Files.move(whole, target.toAbsolutePath(), StandardCopyOption.ATOMIC_MOVE);
+        lock.close();
+        discard(target);
+    }
+
+    /** All tensors that are no routed experts of these layers, as they are or decoded; the names of the files are noted. */
+    private void copyRest(Path rest, CheckpointConfig config, Set<Integer> layers, Progress progress)
+            throws IOException {
+        Files.createDirectories(rest);
+        List<TensorBinding> bindings = config.family().bindings(config.spec()).stream()
+                .filter(binding -> !isExpertOf(layers, binding.parameter()))
+                .toList();
+        List<TensorSpec> tensors = new ArrayList<>();
+        for (TensorBinding binding : bindings) {
+            for (Piece piece : binding.pieces()) {
+                boolean exact = config.family().keepsFloat32(piece.tensor());
+                tensors.add(new TensorSpec(
+                        piece.tensor(),
+                        exact ? TensorType.F32 : isSame(piece) ? sourceType(piece) : type,
+                        piece.shape()));
+            }
+        }
+        long total = tensors.stream().mapToLong(TensorSpec::bytes).sum();
+        try (SafetensorsWriter writer = SafetensorsWriter.create(
+                        rest, tensors, Map.of("format", "pt"), CheckpointSaver.DEFAULT_SHARD_BYTES);
+                NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
+            long done = 0;
+            int next = 0;
+            for (TensorBinding binding : bindings) {
+                // One row is enough to know the parameter by: only its size matters.
+                Parameter parameter = Parameter.builder()
+                        .setName(binding.parameter())
+                        .setType(Parameter.Type.OTHER)
+                        .optShape(new Shape(binding.size()))
+                        .build();
+                WeightSource source = original.weights(Map.of(binding.parameter(), parameter));
+                for (Piece piece : binding.pieces()) {
+                    TensorSpec tensor = tensors.get(next++);
+                    if (isSame(piece) && tensor.type() == sourceType(piece)) {
+                        copy(writer, tensor);
+                    } else {
+                        decode(writer, manager, source, parameter, piece);
+                    }
+                    done += tensor.bytes();
+                    progress.tell(done, total);
+                }
+            }
+            writer.finish();
+        }
+        try (Stream<Path> files = Files.list(rest)) {
+            write(
+                    rest.resolve(NOTES),
+                    files.map(file -> file.getFileName().toString())
+                            .filter(name -> name.endsWith(".safetensors"))
+                            .sorted()
+                            .collect(Collectors.joining("\n", "", "\n")));
+        }
+    }
+
+    private static boolean isExpertOf(Set<Integer> layers, String parameter) {
+        Matcher name = EXPERTS.matcher(parameter);
+        return name.matches() && layers.contains(Integer.parseInt(name.group(1)));
+    }
+
+    /** Whether the original has this very tensor, not quantised. */
+    private boolean isSame(Piece piece) {
+        TensorInfo there = original.tensors().tensors().get(piece.tensor());
+        return there != null
+                && there.shape().equals(piece.shape())
+                && Set.of(TensorType.F32, TensorType.BF16, TensorType.F16).contains(there.type());
+    }
+
+    private TensorType sourceType(Piece piece) {
+        return Objects.requireNonNull(original.tensors().tensors().get(piece.tensor()))
+                .type();
+    }
+
+    private void copy(SafetensorsWriter writer, TensorSpec tensor) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocate((int) Math.min(CHUNK, tensor.bytes()));
+        for (long done = 0; done < tensor.bytes(); done += buffer.limit()) {
+            buffer.clear().limit((int) Math.min(buffer.capacity(), tensor.bytes() - done));
+            original.tensors().read(tensor.name(), done, buffer);
+            writer.writeRaw(tensor.name(), buffer.flip());
+        }
+    }
+
+    private static void decode(
+            SafetensorsWriter writer, NDManager manager, WeightSource source, Parameter parameter, Piece piece)
+            throws IOException {
+        long most = WeightSource.CHUNK_BYTES / Float.BYTES;
+        for (long done = 0; done < piece.size(); done += most) {
+            try (NDArray part =
+                    source.read(manager, parameter, piece.firstElement() + done, Math.min(most, piece.size() - done))) {
+                ArrayBytes.forEachChunk(
+                        part, 0, part.size(), bytes -> writer.write(piece.tensor(), bytes.asFloatBuffer()));
+            }
+        }
+    }
+
+    /**
+     * Removes what an interrupted conversion has left.
+     *
+     * @param target the target
+     * @throws IOException if that fails
+     */
+    public static void discard(Path target) throws IOException {
+        Path folder = folderOf(target);
+        if (Files.exists(folder)) {
+            try (Stream<Path> files = Files.walk(folder)) {
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.delete(file);
+                }
+            }
+        }
+    }
+
+    /** Told how far copying has come. */
+    @FunctionalInterface
+    public interface Progress {
+        /**
+         * Is told.
+         *
+         * @param done bytes
+         * @param total bytes
+         */
+        void tell(long done, long total);
+    }
+
+    @Override
+    public void close() throws IOException {
+        lock.close();
+    }
+}
