@@ -35,7 +35,8 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>The folder is written beside its place and renamed, so that a folder with that name is complete. Memory is that of one layer, its
- * moments ({@link MomentSettings#bytes}) and 4 n bytes for each token; the folder takes the moments of all layers. For one call of {@link #calibrate}.
+ * moments ({@link MomentSettings#bytes}) and 4 n bytes for each token; the folder takes the moments of all layers. For one call of {@link #calibrate}; one process at a time
+ * may write to a place.
  */
 public final class Calibrator {
 

@@ -30,8 +30,8 @@ import java.util.function.Consumer;
  * }
  * }</pre>
  *
- * <p>After the last layer the norm and the head of the model make of {@link #forEachState} its logits; that holds bit by bit for a model that reads
- * the same batches. No autograd graph is ever built. Memory is 4 n bytes for each token, and what one batch needs. Not thread-safe.
+ * <p>After the last layer the norm and the head of the model make its logits of {@link #forEachState}. This builds no autograd graph; who reads has the
+ * gradient mode of the caller. Memory is 4 n bytes for each token, and what one batch needs. Not thread-safe.
  */
 public final class LayerStream implements AutoCloseable {
 

@@ -41,7 +41,7 @@ class MomentAccumulatorTest {
     @Test
     void momentsAreThoseOfTheDefinition() {
         SplittableRandom random = new SplittableRandom(5);
-        for (int i = 0; i < 120; i++) {
+        for (int i = 0; i < 60; i++) {
             MoeSpec drawn = RandomSpecs.next(random).withoutLatent();
             MoeSpec spec = drawn.toBuilder()
                     .optActivation(Activation.values()[i % Activation.values().length])
