@@ -153,10 +153,10 @@ public record WeightRefinement(int steps, double learningRate) {
         }
 
         private NDArray add(NDArray given) {
-            NDArray copy = given.toType(DataType.FLOAT64, true);
-            if (copy == given) {
-                copy = given.duplicate();
-            }
+            // toType alone would give the same memory back, if it is double already.
+            NDArray duplicate = given.duplicate();
+            duplicate.attach(scope);
+            NDArray copy = duplicate.toType(DataType.FLOAT64, false);
             copy.attach(scope);
             factors.add(copy);
             for (NDList list : List.of(first, second, gradients)) {
