@@ -36,7 +36,7 @@ import java.util.stream.IntStream;
  * train: router, shared expert and operators that are not factored stay as they are, bit by bit; auxiliary losses do not count. A tenth of the chunks of inputs is held out, and the
  * layer gets what did best there, which it never leaves worse than it was. Deterministic for a seed and a number of threads.
  *
- * <p>The factored layer computes in its own precision. Memory: six arrays of the size of its factors, and the activations of a step. One layer at a time in a process, because of {@link GradientTape}.
+ * <p>The factored layer computes in its own precision. Memory: four more arrays of the size of its factors, and the activations of a step. One layer at a time in a process, because of {@link GradientTape}.
  *
  * @param spec steps, tokens of a step, learning rate
  * @param seed decides which chunks are held out and the order of the others

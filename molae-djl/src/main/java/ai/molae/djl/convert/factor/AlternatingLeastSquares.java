@@ -69,13 +69,13 @@ public record AlternatingLeastSquares(int sweeps, int iterations, double toleran
     }
 
     /**
-     * With up to 20 iterations in a sweep, and tolerance 0.01.
+     * With up to 5 iterations in a sweep, and tolerance 0.01: with more of them a sweep gains little and takes longer.
      *
      * @param sweeps most sweeps
      * @return the method
      */
     public static AlternatingLeastSquares sweeps(int sweeps) {
-        return new AlternatingLeastSquares(sweeps, 20, 0.01);
+        return new AlternatingLeastSquares(sweeps, 5, 0.01);
     }
 
     /**
