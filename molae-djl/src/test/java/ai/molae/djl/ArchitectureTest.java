@@ -84,7 +84,7 @@ class ArchitectureTest {
                 .whereLayer("model")
                 .mayOnlyAccessLayers("lm", "moe", "json", "torch")
                 .whereLayer("train")
-                .mayOnlyAccessLayers("hf", "safetensors", "json", "chart", "lm", "moe", "data", "torch")
+                .mayOnlyAccessLayers("train", "hf", "safetensors", "json", "chart", "lm", "moe", "data", "torch")
                 .whereLayer("generate")
                 .mayOnlyAccessLayers("lm", "moe", "data", "torch")
                 .whereLayer("safetensors")
@@ -92,7 +92,7 @@ class ArchitectureTest {
                 .whereLayer("hf")
                 .mayOnlyAccessLayers("safetensors", "json", "lm", "moe", "torch")
                 .whereLayer("convert")
-                .mayOnlyAccessLayers("hf", "safetensors", "json", "chart", "lm", "moe", "data", "torch")
+                .mayOnlyAccessLayers("train", "hf", "safetensors", "json", "chart", "lm", "moe", "data", "torch")
                 .allowEmptyShould(true)
                 .check(MOLAE);
     }

@@ -7,6 +7,7 @@ import ai.djl.nn.Parameter;
 import ai.molae.djl.convert.LayerPlanner.Spectra;
 import ai.molae.djl.convert.calibrate.Calibration;
 import ai.molae.djl.convert.calibrate.LayerMoments;
+import ai.molae.djl.convert.calibrate.SourceFingerprint;
 import ai.molae.djl.convert.factor.ExpertSource;
 import ai.molae.djl.convert.factor.LayerFactors;
 import ai.molae.djl.convert.factor.Metric;
@@ -513,10 +514,10 @@ public final class Converter {
         return Workers.of(threads, memoryLimit, largest);
     }
 
-    private List<String> settings(Checkpoint checkpoint, TensorType written) {
+    private List<String> settings(Checkpoint checkpoint, TensorType written) throws IOException {
         List<String> lines = new ArrayList<>(method.describe());
-        lines.add("source: " + checkpoint.fingerprint());
-        lines.add("calibration: " + calibration.map(Calibration::fingerprint).orElse("none"));
+        lines.add("source: " + SourceFingerprint.of(checkpoint));
+        lines.add("calibration: " + calibration.map(c -> c.tokens() + " tokens of " + c.fingerprint()).orElse("none"));
         lines.add("type: " + written);
         lines.add("multiplied out: " + multipliedOut);
         return lines;

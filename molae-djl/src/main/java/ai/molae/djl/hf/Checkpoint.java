@@ -8,7 +8,6 @@ import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.DecoderLayer;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.safetensors.SafetensorsFolder;
-import ai.molae.djl.safetensors.TensorInfo;
 import ai.molae.djl.safetensors.TensorType;
 import ai.molae.djl.torch.Adapters;
 import ai.molae.djl.torch.Precision;
@@ -19,16 +18,13 @@ import ai.molae.spec.MoeSpec;
 import com.google.gson.JsonObject;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import java.util.UUID;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -139,20 +135,6 @@ public final class Checkpoint implements AutoCloseable {
      */
     public TensorType prevailingType() {
         return CheckpointSaver.typeOf(this);
-    }
-
-    /**
-     * Tells this checkpoint from others without reading the weights.
-     *
-     * @return a hash of the config and of the name, type and shape of every tensor
-     */
-    public String fingerprint() {
-        StringBuilder text = new StringBuilder(config.toJson());
-        tensors.tensors().values().stream()
-                .sorted(Comparator.comparing(TensorInfo::name))
-                .forEach(tensor -> text.append(tensor).append('\n'));
-        return UUID.nameUUIDFromBytes(text.toString().getBytes(StandardCharsets.UTF_8))
-                .toString();
     }
 
     /**

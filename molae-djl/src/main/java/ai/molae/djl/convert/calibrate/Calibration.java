@@ -174,10 +174,4 @@ public final class Calibration {
     public LayerSummary summary(int layer) throws IOException {
         return LayerSummary.of(layer, layer(layer));
     }
-
-    public void checkSource(ai.molae.djl.hf.Checkpoint checkpoint) {}
-
-    public String fingerprint() {
-        return "";
-    }
 }
