@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.molae.cost.CostModel;
 import ai.molae.djl.convert.LayerPlanner.Spectra;
 import ai.molae.djl.convert.calibrate.Calibration;
 import ai.molae.djl.convert.calibrate.LayerMoments;
@@ -28,14 +29,17 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -67,11 +71,14 @@ public final class Converter {
      */
     public record Progress(String stage, long done, long total) {}
 
+    private static final int WINDOWS_PER_BATCH = 8;
+
     private final Path source;
     private final Path target;
     private final ConversionMethod method;
     private final LayerPlanner planner;
     private final Optional<Calibration> calibration;
+    private final List<int[]> windows;
     private final long memoryLimit;
     private final int threads;
     private final Optional<TensorType> type;
@@ -84,6 +91,7 @@ public final class Converter {
         target = builder.target.orElse(Path.of(""));
         method = builder.method.orElseThrow(() -> missing("method", "setMethod"));
         calibration = builder.calibration;
+        windows = builder.windows;
         memoryLimit = builder.memoryLimit.orElseGet(Converter::halfOfMemory);
         threads = builder.threads;
         type = builder.type;
@@ -94,6 +102,9 @@ public final class Converter {
             throw new IllegalArgumentException("the method needs a calibration: weighting " + method.weighting()
                     + ", groups " + method.groups().kind() + ", " + method.alternatingSweeps()
                     + " alternating sweeps; calibrate first, or choose a method that needs no text");
+        }
+        if (method.distillation().isPresent() && windows.isEmpty()) {
+            throw new IllegalArgumentException("the method distils layers; use optText to say on which text");
         }
     }
 
@@ -158,15 +169,19 @@ public final class Converter {
                 "layers",
                 factored.values().stream().mapToLong(Converter::matrices).sum());
         List<LayerConversion> done = new ArrayList<>();
-        for (Map.Entry<Integer, MoeSpec> layer : factored.entrySet()) {
-            Optional<String> finished = job.draft().finished(layer.getKey());
-            if (finished.isEmpty()) {
-                LayerConversion conversion = convert(job, layer.getKey(), layer.getValue(), units);
-                finished = Optional.of(LayerNote.write(conversion));
-            } else {
-                units.add(matrices(layer.getValue()));
+        Optional<ConvertedStream> text = text(job, factored);
+        try {
+            for (Map.Entry<Integer, MoeSpec> layer : factored.entrySet()) {
+                Optional<String> finished = job.draft().finished(layer.getKey());
+                if (finished.isPresent()) {
+                    units.add(matrices(layer.getValue()));
+                    done.add(LayerNote.read(layer.getKey(), spec(job.layers(), layer.getKey()), finished.get()));
+                } else {
+                    done.add(convert(job, layer.getKey(), factored, text, units));
+                }
             }
-            done.add(LayerNote.read(layer.getKey(), spec(job.layers(), layer.getKey()), finished.get()));
+        } finally {
+            text.ifPresent(ConvertedStream::close);
         }
         ModelSpec before = job.checkpoint().spec();
         ModelSpec after = before.mapLayers((i, layer) -> {
@@ -181,6 +196,39 @@ public final class Converter {
                         Map.of(),
                         (bytes, total) -> listener.accept(new Progress("copying", bytes, total)));
         return report;
+    }
+
+    /** The text, if it has work to do. */
+    private Optional<ConvertedStream> text(Job job, Map<Integer, MoeSpec> factored) throws IOException {
+        boolean work = false;
+        for (int layer : factored.keySet()) {
+            work |= job.draft().finished(layer).isEmpty();
+        }
+        if (windows.isEmpty() || !work) {
+            return Optional.empty();
+        }
+        long needed =
+                factored.values().stream().mapToLong(this::layerBytes).max().orElse(0);
+        if (needed > memoryLimit) {
+            throw new IllegalArgumentException(
+                    "text goes through whole layers in float32, the original and the factored one"
+                            + (method.distillation().isPresent() ? " with its gradients and moments" : "")
+                            + ", which takes "
+                            + needed / (1 << 20) + " MB; the memory limit is " + memoryLimit / (1 << 20)
+                            + " MB; allow more, or convert without text for outputs and distillation");
+        }
+        return Optional.of(new ConvertedStream(job.checkpoint(), windows, WINDOWS_PER_BATCH, () -> {
+            if (stopped) {
+                throw new StopSignal();
+            }
+        }));
+    }
+
+    private long layerBytes(MoeSpec molae) {
+        long copies = method.distillation().isPresent() ? 5 : 1;
+        return Float.BYTES
+                * (CostModel.layer(molae.withoutLatent()).parameters()
+                        + copies * CostModel.layer(molae).parameters());
     }
 
     private static String name(Path folder) {
@@ -255,25 +303,41 @@ public final class Converter {
                 + ", and the same conversion goes on from there");
     }
 
-    private LayerConversion convert(Job job, int layer, MoeSpec molae, Units units) throws IOException {
+    private LayerConversion convert(
+            Job job, int layer, Map<Integer, MoeSpec> factored, Optional<ConvertedStream> text, Units units)
+            throws IOException {
         long start = System.nanoTime();
-        Optional<LayerMoments> moments = moments(layer);
-        Metric metric = metric(job.checkpoint(), layer, moments);
+        MoeSpec molae = spec(factored, layer);
+        Metric metric = metric(job.checkpoint(), layer, moments(layer));
         Supplier<ExpertSource> sources = () -> units.counting(new CheckpointExperts(job.checkpoint(), layer));
         LayerFactors.Problem problem = new LayerFactors.Problem(
-                molae, metric, rankReduction(molae), scalarType(job.written()), heldDecoders(molae));
+                molae,
+                metric,
+                rankReduction(molae),
+                scalarType(job.written()),
+                new LayerFactors.Iterations(method.alternatingSweeps(), method.refinementSteps()),
+                heldDecoders(molae));
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 LayerFactors factors = LayerFactors.solve(
                         manager, problem, sources, job.workers().executor())) {
             LayerRows rows = new FactoredRows(factors, sources.get());
-            NoteWhenWritten note = new NoteWhenWritten(layer, molae, factors, start);
-            job.draft()
+            AtomicReference<LayerConversion> result = new AtomicReference<>();
+            ConvertedStream.Use write = converted -> job.draft()
                     .write(
                             layer,
                             multipliedOut ? molae.withoutLatent() : molae,
-                            multipliedOut ? new MultipliedRows(molae, rows) : rows,
-                            () -> LayerNote.write(note.get()));
-            return note.get();
+                            multipliedOut ? new MultipliedRows(molae, converted.rows()) : converted.rows(),
+                            () -> {
+                                // The errors are known once all factors are written.
+                                result.set(result(layer, molae, factors, converted.outputError(), start));
+                                return LayerNote.write(result.get());
+                            });
+            if (text.isPresent()) {
+                text.get().convert(layer, factored, job.draft(), molae, rows, method.distillation(), write);
+            } else {
+                write.accept(new ConvertedStream.Converted(rows, OptionalDouble.empty()));
+            }
+            return result.get();
         } catch (StopSignal e) {
             throw stoppedException();
         } catch (IllegalArgumentException e) {
@@ -281,48 +345,29 @@ public final class Converter {
         }
     }
 
-    /** The result of a layer, whose errors are known once all its factors are written. */
-    private final class NoteWhenWritten {
-        private final int layer;
-        private final MoeSpec molae;
-        private final LayerFactors factors;
-        private final long start;
-
-        NoteWhenWritten(int layer, MoeSpec molae, LayerFactors factors, long start) {
-            this.layer = layer;
-            this.molae = molae;
-            this.factors = factors;
-            this.start = start;
-        }
-
-        LayerConversion get() {
-            Map<ExpertOperator, OperatorError> errors = new EnumMap<>(ExpertOperator.class);
-            molae.latent()
-                    .orElseThrow()
-                    .latentSizes()
-                    .forEach((operator, r) -> errors.put(
-                            operator,
-                            new OperatorError(
-                                    r,
-                                    factors.relativeError(operator),
-                                    method.weighting() == Weighting.NONE
-                                            ? OptionalDouble.empty()
-                                            : OptionalDouble.of(factors.weightedError(operator)))));
-            return new LayerConversion(
-                    layer,
-                    molae.withoutLatent(),
-                    molae,
-                    errors,
-                    OptionalDouble.empty(),
-                    (System.nanoTime() - start) / 1e9);
-        }
+    private LayerConversion result(
+            int layer, MoeSpec molae, LayerFactors factors, OptionalDouble outputError, long start) {
+        Map<ExpertOperator, OperatorError> errors = new EnumMap<>(ExpertOperator.class);
+        molae.latent()
+                .orElseThrow()
+                .latentSizes()
+                .forEach((operator, r) -> errors.put(
+                        operator,
+                        new OperatorError(
+                                r,
+                                factors.relativeError(operator),
+                                method.weighting() == Weighting.NONE
+                                        ? OptionalDouble.empty()
+                                        : OptionalDouble.of(factors.weightedError(operator)))));
+        return new LayerConversion(
+                layer, molae.withoutLatent(), molae, errors, outputError, (System.nanoTime() - start) / 1e9);
     }
 
-    private java.util.OptionalInt rankReduction(MoeSpec molae) {
+    private OptionalInt rankReduction(MoeSpec molae) {
         if (method.rankReduction().isEmpty() || method.rankReduction().getAsInt() > 0) {
             return method.rankReduction();
         }
-        return java.util.OptionalInt.of(molae.latent().orElseThrow().latentSizes().values().stream()
+        return OptionalInt.of(molae.latent().orElseThrow().latentSizes().values().stream()
                 .mapToInt(Integer::intValue)
                 .max()
                 .orElseThrow());
@@ -432,7 +477,12 @@ public final class Converter {
             LatentSpec.Builder latent = LatentSpec.builder().setGroups(groups).optTiedGateUp(method.tiedGateUp());
             planner.operators(layer.getValue()).forEach(operator -> latent.optLatentSize(operator, 1));
             LayerFactors.Problem problem = new LayerFactors.Problem(
-                    layer.getValue().withLatent(latent.build()), metric, java.util.OptionalInt.empty(), 6, 1);
+                    layer.getValue().withLatent(latent.build()),
+                    metric,
+                    OptionalInt.empty(),
+                    6,
+                    LayerFactors.Iterations.NONE,
+                    1);
             try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
                 spectra.put(
                         index,
@@ -517,10 +567,23 @@ public final class Converter {
     private List<String> settings(Checkpoint checkpoint, TensorType written) throws IOException {
         List<String> lines = new ArrayList<>(method.describe());
         lines.add("source: " + SourceFingerprint.of(checkpoint));
-        lines.add("calibration: " + calibration.map(c -> c.tokens() + " tokens of " + c.fingerprint()).orElse("none"));
+        lines.add("calibration: "
+                + calibration
+                        .map(c -> c.tokens() + " tokens of " + c.fingerprint())
+                        .orElse("none"));
+        lines.add("text: " + text());
         lines.add("type: " + written);
         lines.add("multiplied out: " + multipliedOut);
         return lines;
+    }
+
+    /** How much text, and a sum that tells one from another. */
+    private String text() {
+        long sum = 0;
+        for (int[] window : windows) {
+            sum = sum * 31 + Arrays.hashCode(window);
+        }
+        return windows.isEmpty() ? "none" : windows.size() + " windows, " + Long.toHexString(sum);
     }
 
     /** Asks a running conversion to stop at the next matrix; {@link #convert} then throws {@link ConversionStoppedException}. */
@@ -534,6 +597,7 @@ public final class Converter {
         private Optional<Path> target = Optional.empty();
         private Optional<ConversionMethod> method = Optional.empty();
         private Optional<Calibration> calibration = Optional.empty();
+        private List<int[]> windows = List.of();
         private OptionalLong memoryLimit = OptionalLong.empty();
         private int threads = Runtime.getRuntime().availableProcessors();
         private Optional<TensorType> type = Optional.empty();
@@ -583,6 +647,18 @@ public final class Converter {
          */
         public Builder optCalibration(Calibration calibration) {
             this.calibration = Optional.of(calibration);
+            return this;
+        }
+
+        /**
+         * Sets text that goes through the layers while they are converted: distillation trains on it, and the errors of their outputs are measured
+         * on it. Layers then are in memory one at a time, the original and the factored one.
+         *
+         * @param windows tokens, all of one length
+         * @return this builder
+         */
+        public Builder optText(List<int[]> windows) {
+            this.windows = List.copyOf(windows);
             return this;
         }
 

@@ -14,6 +14,7 @@ import ai.molae.spec.ExpertOperator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
@@ -76,6 +77,27 @@ final class Metrics {
                     NDArray c = input(scope, moments, experts);
                     double level = trace(c) / c.getShape().get(0);
                     return shrunk(manager, c.div(tokens), shrinkage, level / tokens);
+                }
+            }
+
+            @Override
+            public NDArray ownRight(NDManager manager, ExpertOperator operator, int expert) {
+                if (operator == ExpertOperator.DOWN) {
+                    return absent();
+                }
+                try (NDManager scope = manager.newSubManager();
+                        NoGrad noGrad = new NoGrad()) {
+                    Optional<NDArray> own = moments.input(scope, expert);
+                    if (own.isEmpty()) {
+                        return absent();
+                    }
+                    // Of a token of this expert; the weights of the other side count how many there are. Pulled towards
+                    // any token.
+                    long count = Math.max(1, moments.statistics().counts()[expert]);
+                    NDArray all = moments.input(scope).div(tokens);
+                    NDArray c = own.get().mul((1 - shrinkage) / count).add(all.mul(shrinkage));
+                    return shrunk(
+                            manager, c, shrinkage, trace(all) / all.getShape().get(0));
                 }
             }
 

@@ -27,6 +27,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -227,15 +228,76 @@ public final class CheckpointDraft implements AutoCloseable {
         write(place.resolve(NOTES), note.get());
     }
 
+    /**
+     * Reads a finished layer.
+     *
+     * @param layer its number
+     * @param moe the layer as it was written
+     * @return its parameters, the caller's to close
+     * @throws IOException if it cannot be read
+     */
+    public Layer read(int layer, MoeSpec moe) throws IOException {
+        Map<Parameter, TensorBinding> bound = new HashMap<>();
+        Map<String, Parameter> byName = new HashMap<>();
+        for (TensorBinding binding : expertBindings(layer, moe)) {
+            String name = binding.parameter().substring(binding.parameter().lastIndexOf('.') + 1);
+            Parameter parameter = Parameter.builder()
+                    .setName(name)
+                    .setType(Parameter.Type.OTHER)
+                    .optShape(shape(moe, name))
+                    .build();
+            byName.put(name, parameter);
+            bound.put(parameter, binding);
+        }
+        SafetensorsFolder tensors = SafetensorsFolder.open(layer(layer));
+        return new Layer(tensors, byName, new TensorSource(tensors, bound, progress -> {}));
+    }
+
+    /** The parameters of a layer that was written. For one thread. */
+    public static final class Layer implements LayerRows, AutoCloseable {
+        private final SafetensorsFolder tensors;
+        private final Map<String, Parameter> byName;
+        private final WeightSource source;
+
+        private Layer(SafetensorsFolder tensors, Map<String, Parameter> byName, WeightSource source) {
+            this.tensors = tensors;
+            this.byName = byName;
+            this.source = source;
+        }
+
+        @Override
+        public NDArray row(NDManager manager, String parameter, int index) {
+            Parameter found = byName.get(parameter);
+            if (found == null) {
+                throw new IllegalArgumentException(parameter + " was not written; " + byName.keySet() + " were");
+            }
+            try (NDArray row = source.read(manager, found, index, 1)) {
+                NDArray copy = row.duplicate();
+                copy.attach(manager);
+                return copy;
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            tensors.close();
+        }
+    }
+
+    private static Shape shape(MoeSpec moe, String parameter) {
+        return moe.parameters().stream()
+                .filter(shape -> shape.name().equals(parameter))
+                .map(shape -> new Shape(
+                        shape.shape().stream().mapToLong(Integer::longValue).toArray()))
+                .findFirst()
+                .orElseThrow();
+    }
+
     private static void write(
             SafetensorsWriter writer, NDManager manager, TensorBinding binding, MoeSpec moe, LayerRows rows)
             throws IOException {
         String name = binding.parameter().substring(binding.parameter().lastIndexOf('.') + 1);
-        long count = moe.parameters().stream()
-                .filter(parameter -> parameter.name().equals(name))
-                .mapToLong(parameter -> parameter.shape().get(0))
-                .findFirst()
-                .orElseThrow();
+        long count = shape(moe, name).get(0);
         long rowSize = binding.size() / count;
         int next = 0;
         for (int index = 0; index < count; index++) {

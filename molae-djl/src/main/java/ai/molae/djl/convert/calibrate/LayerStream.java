@@ -172,6 +172,22 @@ public final class LayerStream implements AutoCloseable {
     }
 
     /**
+     * One batch of what the feed-forward part of the layer reads.
+     *
+     * @param manager will own it
+     * @param batch its number, from 0
+     * @return {@code [B S, n]} float32
+     * @throws IllegalStateException if no layer has attended
+     */
+    public NDArray input(NDManager manager, int batch) {
+        try (NDManager scope = this.manager.newSubManager()) {
+            NDArray x = input(scope, layer(), states.get(batch)).reshape(-1, hiddenSize);
+            x.attach(manager);
+            return x;
+        }
+    }
+
+    /**
      * The feed-forward part of the layer: {@code h += feedForward(post_attention_layernorm(h))}.
      *
      * @param feedForward the layer's own, or what takes its place; reads {@code [B, S, n]} and returns the same shape first

@@ -1,10 +1,13 @@
 package ai.molae.djl.convert.factor;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.molae.spec.ExpertOperator;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -81,6 +84,90 @@ record GroupMatrices(
             LinearAlgebra.addGram(target(x), left, gram);
         });
         return gram;
+    }
+
+    /** A better projection found by iteration, {@code [r, n]} float64. */
+    NDArray improved(NDManager scope, NDArray projection, LayerFactors.Iterations iterations) {
+        if (iterations.equals(LayerFactors.Iterations.NONE)) {
+            return projection;
+        }
+        NDArray best = projection;
+        boolean ownWeights =
+                iterations.alternatingSweeps() > 0 && !ownRight(scope, 0).isEmpty();
+        FactorProblem problem = problem(ownWeights);
+        if (ownWeights) {
+            best = AlternatingLeastSquares.sweeps(iterations.alternatingSweeps())
+                    .fit(scope, problem, best)
+                    .b();
+        }
+        if (iterations.refinementSteps() > 0) {
+            NDList own = new NDList();
+            for (int i = 0; i < problem.count(); i++) {
+                own.add(AlternatingLeastSquares.ownFactor(scope, problem, i, best));
+            }
+            best = WeightRefinement.steps(iterations.refinementSteps())
+                    .refine(scope, problem, own, best)
+                    .b();
+        }
+        return best;
+    }
+
+    /** The matrices by number: operator by operator, expert by expert. */
+    private FactorProblem problem(boolean ownWeights) {
+        FactorProblem problem = FactorProblem.of(operators.size() * experts.size(), (manager, i) -> {
+            try (NDArray x = read(manager, operator(i), expert(i))) {
+                return x.toType(DataType.FLOAT64, true);
+            }
+        });
+        try (NDManager probe = NDManager.newBaseManager("PyTorch")) {
+            if (ownWeights) {
+                problem = problem.withInputMoments(this::ownRight);
+            } else if (!right(probe).isEmpty()) {
+                problem = problem.withInputMoments((manager, i) -> square(right(manager)));
+            }
+            if (!metric.left(probe, operators.get(0), experts.get(0)).isEmpty()) {
+                int m = source.spec().intermediateSize();
+                problem = problem.withRowWeights((manager, i) -> {
+                    NDArray weights = metric.left(manager, operator(i), expert(i));
+                    return weights.getShape().dimension() == 0
+                            ? manager.ones(new Shape(m), DataType.FLOAT64).mul(weights)
+                            : weights;
+                });
+            }
+        }
+        return problem;
+    }
+
+    /** A matrix alone with its own weights on the shared side; empty if there are none. */
+    Optional<FactorProblem> ownProblem(NDArray x, ExpertOperator operator, int expert) {
+        try (NDManager probe = NDManager.newBaseManager("PyTorch")) {
+            if (metric.ownRight(probe, operator, expert).isEmpty()) {
+                return Optional.empty();
+            }
+        }
+        return Optional.of(FactorProblem.of(1, (manager, i) -> x.toType(DataType.FLOAT64, true))
+                .withInputMoments((manager, i) -> metric.ownRight(manager, operator, expert)));
+    }
+
+    private NDArray ownRight(NDManager manager, int index) {
+        return metric.ownRight(manager, operator(index), expert(index));
+    }
+
+    private ExpertOperator operator(int index) {
+        return operators.get(index / experts.size());
+    }
+
+    private int expert(int index) {
+        return experts.get(index % experts.size());
+    }
+
+    /** Weights of columns as a matrix. */
+    private static NDArray square(NDArray right) {
+        if (right.getShape().dimension() == 2) {
+            return right;
+        }
+        int n = (int) right.getShape().get(0);
+        return right.getManager().eye(n, n, 0, DataType.FLOAT64).mul(right);
     }
 
     private static void checkFinite(Matrix matrix, NDArray x) {

@@ -46,9 +46,28 @@ public final class LayerFactors implements AutoCloseable {
      * @param metric the norm
      * @param rankReduction the paper's first step; empty to skip it
      * @param scalarType as what the factors will be stored, so that own factors fit projections as rounded: 6 float32, 15 bfloat16, 5 float16
+     * @param iterations what follows the closed form
      * @param heldDecoders for how many projections to keep what own factors are computed with, {@code n r + 2 r²} float64 numbers each
      */
-    public record Problem(MoeSpec spec, Metric metric, OptionalInt rankReduction, int scalarType, int heldDecoders) {}
+    public record Problem(
+            MoeSpec spec,
+            Metric metric,
+            OptionalInt rankReduction,
+            int scalarType,
+            Iterations iterations,
+            int heldDecoders) {}
+
+    /**
+     * What follows the closed form of a projection; own factors are fitted to what comes of it.
+     *
+     * @param alternatingSweeps sweeps of {@link AlternatingLeastSquares}, where experts have weights of their own on the shared side
+     * @param refinementSteps steps of {@link WeightRefinement}
+     */
+    public record Iterations(int alternatingSweeps, int refinementSteps) {
+
+        /** The closed form alone. */
+        public static final Iterations NONE = new Iterations(0, 0);
+    }
 
     private LayerFactors(NDManager manager, Problem problem) {
         this.manager = manager;
@@ -84,7 +103,7 @@ public final class LayerFactors implements AutoCloseable {
                         factors.matrices(problem, sources.get(), key),
                         problem.spec().expertWidth(key.operator()),
                         problem.scalarType(),
-                        SharedProjection.Improvement.NONE));
+                        problem.iterations()));
         ExpertSource source = sources.get();
         for (int i = 0; i < keys.size(); i++) {
             factors.projections.put(keys.get(i), solved.get(i).reading(source));
@@ -223,7 +242,7 @@ public final class LayerFactors implements AutoCloseable {
         SharedProjection.Decoder decoder = decoder(key, shared);
         try (NDManager scope = manager.newSubManager()) {
             NDArray x = shared.matrices().read(scope, operator, expert);
-            NDArray a = shared.own(decoder, x);
+            NDArray a = shared.own(decoder, x, operator, expert);
             Objects.requireNonNull(measured.get(operator))[expert] =
                     shared.errors(scope, decoder, x, a, operator, expert);
             return stored(manager, a, operator);

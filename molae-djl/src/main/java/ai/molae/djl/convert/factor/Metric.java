@@ -40,6 +40,18 @@ public interface Metric {
      */
     NDArray left(NDManager manager, ExpertOperator operator, int expert);
 
+    /**
+     * The weights on the shared side for one expert alone, where they are known.
+     *
+     * @param manager will own them
+     * @param operator which matrix
+     * @param expert i
+     * @return C_i {@code [n, n]}, or absent if there is only that of a group
+     */
+    default NDArray ownRight(NDManager manager, ExpertOperator operator, int expert) {
+        return TorchArguments.absent();
+    }
+
     /** Every element counts alike. */
     Metric FROBENIUS = new Metric() {
         @Override

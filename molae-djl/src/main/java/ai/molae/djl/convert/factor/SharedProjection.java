@@ -3,8 +3,10 @@ package ai.molae.djl.convert.factor;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.molae.spec.ExpertOperator;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * The projection of a group that makes the error smallest, in closed form (Eckart and Young): with {@code G = Σ X_iᵀ L_i X_i}, {@code C = S Sᵀ} and V
@@ -21,11 +23,14 @@ final class SharedProjection implements AutoCloseable {
     private final GroupMatrices matrices;
     private final NDArray projection;
     private final double total;
+    /** Whether own factors are fitted with the weights that experts have for themselves. */
+    private final boolean ownWeights;
 
-    private SharedProjection(GroupMatrices matrices, NDArray projection, double total) {
+    private SharedProjection(GroupMatrices matrices, NDArray projection, double total, boolean ownWeights) {
         this.matrices = matrices;
         this.projection = projection;
         this.total = total;
+        this.ownWeights = ownWeights;
     }
 
     /**
@@ -49,37 +54,19 @@ final class SharedProjection implements AutoCloseable {
      * @param matrices the matrices of the group
      * @param r the latent size
      * @param scalarType as what it will be stored: 6 float32, 15 bfloat16, 5 float16
-     * @param improvement makes a better one of it, or gives it back
+     * @param iterations what follows the closed form
      * @throws IllegalArgumentException if a matrix has elements that are not finite
      */
     static SharedProjection solve(
-            NDManager manager, GroupMatrices matrices, int r, int scalarType, Improvement improvement) {
+            NDManager manager, GroupMatrices matrices, int r, int scalarType, LayerFactors.Iterations iterations) {
         try (NDManager scope = manager.newSubManager()) {
             Weighted weighted = weighted(scope, matrices);
             double total = LinearAlgebra.trace(weighted.gram());
-            NDArray best = improvement.improve(scope, matrices, closedForm(weighted, r));
+            NDArray best = matrices.improved(scope, closedForm(weighted, r), iterations);
             NDArray projection = LinearAlgebra.rounded(best, scalarType);
             projection.attach(manager);
-            return new SharedProjection(matrices, projection, total);
+            return new SharedProjection(matrices, projection, total, iterations.alternatingSweeps() > 0);
         }
-    }
-
-    /** Improves a projection by iteration. */
-    @FunctionalInterface
-    interface Improvement {
-
-        /** None. */
-        Improvement NONE = (scope, matrices, projection) -> projection;
-
-        /**
-         * Improves.
-         *
-         * @param scope owns what is computed
-         * @param matrices the matrices of the group
-         * @param projection B {@code [r, n]} float64 with orthonormal rows
-         * @return B {@code [r, n]} float64 with orthonormal rows
-         */
-        NDArray improve(NDManager scope, GroupMatrices matrices, NDArray projection);
     }
 
     private static NDArray closedForm(Weighted weighted, int r) {
@@ -112,7 +99,7 @@ final class SharedProjection implements AutoCloseable {
 
     /** The same, which reads its matrices from elsewhere. */
     SharedProjection reading(ExpertSource source) {
-        return new SharedProjection(matrices.reading(source), projection, total);
+        return new SharedProjection(matrices.reading(source), projection, total, ownWeights);
     }
 
     GroupMatrices matrices() {
@@ -149,7 +136,14 @@ final class SharedProjection implements AutoCloseable {
     }
 
     /** The best own factor A_i of a matrix, {@code [m, r]} float64, which the manager of x will own. */
-    NDArray own(Decoder decoder, NDArray x) {
+    NDArray own(Decoder decoder, NDArray x, ExpertOperator operator, int expert) {
+        if (ownWeights) {
+            Optional<FactorProblem> own = matrices.ownProblem(x, operator, expert);
+            if (own.isPresent()) {
+                return AlternatingLeastSquares.ownFactor(
+                        x.getManager(), own.get(), 0, projection.toType(DataType.FLOAT64, true));
+            }
+        }
         return LinearAlgebra.own(matrices.target(x), decoder.cb(), decoder.root());
     }
 

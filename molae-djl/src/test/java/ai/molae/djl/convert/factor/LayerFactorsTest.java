@@ -51,7 +51,8 @@ class LayerFactorsTest {
     }
 
     private static LayerFactors.Problem problem(LatentSpec latent, Metric metric) {
-        return new LayerFactors.Problem(moe().withLatent(latent), metric, OptionalInt.empty(), 6, 2);
+        return new LayerFactors.Problem(
+                moe().withLatent(latent), metric, OptionalInt.empty(), 6, LayerFactors.Iterations.NONE, 2);
     }
 
     private LayerFactors solve(LayerFactors.Problem problem, ExpertSource source) {
@@ -183,7 +184,8 @@ class LayerFactorsTest {
     void reducingRanksFirstNeverHelps(int rank) {
         ArrayExperts experts = ArrayExperts.random(moe(), 7);
         LayerFactors.Problem one = problem(latent(8, 3), Metric.FROBENIUS);
-        LayerFactors.Problem two = new LayerFactors.Problem(one.spec(), Metric.FROBENIUS, OptionalInt.of(rank), 6, 2);
+        LayerFactors.Problem two = new LayerFactors.Problem(
+                one.spec(), Metric.FROBENIUS, OptionalInt.of(rank), 6, LayerFactors.Iterations.NONE, 2);
         try (LayerFactors direct = solve(one, experts);
                 LayerFactors reduced = solve(two, experts)) {
             for (ExpertOperator operator : ExpertOperator.values()) {
@@ -258,8 +260,8 @@ class LayerFactorsTest {
     void bfloat16ProjectionsAreFittedAsTheyAreStored() {
         ArrayExperts experts = ArrayExperts.random(moe(), 12);
         LayerFactors.Problem exact = problem(latent(9, 3), Metric.FROBENIUS);
-        LayerFactors.Problem rounded =
-                new LayerFactors.Problem(exact.spec(), Metric.FROBENIUS, OptionalInt.empty(), 15, 1);
+        LayerFactors.Problem rounded = new LayerFactors.Problem(
+                exact.spec(), Metric.FROBENIUS, OptionalInt.empty(), 15, LayerFactors.Iterations.NONE, 1);
         try (LayerFactors factors = solve(rounded, experts)) {
             float[] b = factors.projection(manager, ExpertOperator.UP, 0).toFloatArray();
             for (float value : b) {

@@ -1,0 +1,109 @@
+package ai.molae.djl.convert;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
+import ai.molae.djl.convert.calibrate.LayerStream;
+import ai.molae.djl.hf.Checkpoint;
+import ai.molae.djl.hf.CheckpointDraft;
+import ai.molae.djl.hf.LayerRows;
+import ai.molae.djl.lm.DecoderLayer;
+import ai.molae.djl.moe.MoeBlock;
+import ai.molae.djl.torch.Precision;
+import ai.molae.spec.MoeSpec;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+
+/**
+ * Text that goes through the converted model as far as it is converted, layer by layer, so that every layer is trained and measured on what it will read. One layer
+ * is in memory at a time, with its factored form.
+ */
+final class ConvertedStream implements AutoCloseable {
+
+    /** Which chunks of text are held out, and the order of the others. */
+    private static final long SEED = 1;
+
+    private final Checkpoint checkpoint;
+    private final LayerStream stream;
+    private int next;
+
+    /**
+     * Begins with the embedding.
+     *
+     * @param windows the text
+     * @param beforeBatch run before every batch, to stop by an exception
+     */
+    ConvertedStream(Checkpoint checkpoint, List<int[]> windows, int batchSize, Runnable beforeBatch) {
+        this.checkpoint = checkpoint;
+        stream = LayerStream.open(checkpoint, windows, batchSize, Device.cpu()).onBatch(beforeBatch);
+    }
+
+    /** A layer converted on this text. */
+    record Converted(LayerRows rows, OptionalDouble outputError) {}
+
+    /** Uses a converted layer while it is in memory. */
+    @FunctionalInterface
+    interface Use {
+        void accept(Converted converted) throws IOException;
+    }
+
+    /**
+     * Converts the layer, trains it if asked to, and lets the text through it.
+     *
+     * @param layer its number; layers before it are let through
+     * @param factored those of the layers before that are converted
+     * @param molae the factored layer
+     * @param rows its parameters so far
+     * @param distillation how to train it; empty for not at all
+     * @param use gets the layer's parameters and its error
+     */
+    void convert(
+            int layer,
+            Map<Integer, MoeSpec> factored,
+            CheckpointDraft draft,
+            MoeSpec molae,
+            LayerRows rows,
+            Optional<DistillationSpec> distillation,
+            Use use)
+            throws IOException {
+        passTo(layer, factored, draft);
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            DecoderLayer decoder = checkpoint.loadLayer(layer, manager, Precision.FLOAT32);
+            MoeBlock original = (MoeBlock) decoder.feedForward();
+            MoeBlock converted = FactoredBlock.of(manager, original, molae, rows);
+            stream.attend(decoder);
+            LayerInputs inputs = new LayerInputs("layer " + layer, stream.batches(), molae.hiddenSize(), stream::input);
+            distillation.ifPresent(spec -> new LayerDistillation(spec, SEED).train(original, converted, inputs));
+            double error = LayerDistillation.outputError(original, converted, inputs);
+            use.accept(new Converted(FactoredBlock.rows(converted), OptionalDouble.of(error)));
+            stream.complete(converted);
+        }
+        next = layer + 1;
+    }
+
+    /** Lets the text through layers that need no work: dense ones, and those finished by a call that was interrupted. */
+    private void passTo(int layer, Map<Integer, MoeSpec> factored, CheckpointDraft draft) throws IOException {
+        for (; next < layer; next++) {
+            try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+                DecoderLayer decoder = checkpoint.loadLayer(next, manager, Precision.FLOAT32);
+                stream.attend(decoder);
+                MoeSpec molae = factored.get(next);
+                if (molae == null) {
+                    stream.complete(decoder.feedForward());
+                } else {
+                    MoeBlock original = (MoeBlock) decoder.feedForward();
+                    try (CheckpointDraft.Layer finished = draft.read(next, molae)) {
+                        stream.complete(FactoredBlock.of(manager, original, molae, finished));
+                    }
+                }
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        stream.close();
+    }
+}
