@@ -88,7 +88,7 @@ class ArchitectureTest {
                 .whereLayer("hf")
                 .mayOnlyAccessLayers("safetensors", "json", "lm", "moe", "torch")
                 .whereLayer("convert")
-                .mayOnlyAccessLayers("hf", "safetensors", "lm", "moe", "data", "torch")
+                .mayOnlyAccessLayers("train", "hf", "safetensors", "lm", "moe", "data", "torch")
                 .allowEmptyShould(true)
                 .check(MOLAE);
     }

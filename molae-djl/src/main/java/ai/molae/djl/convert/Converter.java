@@ -9,6 +9,7 @@ import java.util.function.Consumer;
 /**
  * Converts the checkpoint of a standard MoE into one of a MoLAE, layer by layer.
  */
+@SuppressWarnings({"UnusedVariable", "DoNotCallSuggester"}) // being written
 public final class Converter {
 
     /**

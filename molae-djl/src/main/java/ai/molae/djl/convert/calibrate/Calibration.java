@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /** What text showed of the experts of a model: a folder with a file for each MoE layer. */
+@SuppressWarnings("DoNotCallSuggester") // being written
 public final class Calibration {
 
     private Calibration() {}
