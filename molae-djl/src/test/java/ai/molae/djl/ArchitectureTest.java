@@ -47,6 +47,8 @@ class ArchitectureTest {
                 .withOptionalLayers(true)
                 .layer("torch")
                 .definedBy("ai.molae.djl.torch..")
+                .layer("chart")
+                .definedBy("ai.molae.djl.chart..")
                 .layer("data")
                 .definedBy("ai.molae.djl.data..")
                 .layer("moe")
@@ -69,6 +71,8 @@ class ArchitectureTest {
                 .definedBy("ai.molae.djl.convert..")
                 .whereLayer("torch")
                 .mayNotAccessAnyLayer()
+                .whereLayer("chart")
+                .mayNotAccessAnyLayer()
                 .whereLayer("data")
                 .mayOnlyAccessLayers("torch")
                 .whereLayer("moe")
@@ -80,7 +84,7 @@ class ArchitectureTest {
                 .whereLayer("model")
                 .mayOnlyAccessLayers("lm", "moe", "json", "torch")
                 .whereLayer("train")
-                .mayOnlyAccessLayers("hf", "safetensors", "json", "lm", "moe", "data", "torch")
+                .mayOnlyAccessLayers("hf", "safetensors", "json", "chart", "lm", "moe", "data", "torch")
                 .whereLayer("generate")
                 .mayOnlyAccessLayers("lm", "moe", "data", "torch")
                 .whereLayer("safetensors")
@@ -88,7 +92,8 @@ class ArchitectureTest {
                 .whereLayer("hf")
                 .mayOnlyAccessLayers("safetensors", "json", "lm", "moe", "torch")
                 .whereLayer("convert")
-                .mayOnlyAccessLayers("train", "hf", "safetensors", "lm", "moe", "data", "torch")
+                .mayOnlyAccessLayers(
+                        "train", "hf", "safetensors", "json", "chart", "lm", "moe", "data", "torch")
                 .allowEmptyShould(true)
                 .check(MOLAE);
     }

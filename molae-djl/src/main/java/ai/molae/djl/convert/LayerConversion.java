@@ -2,8 +2,10 @@ package ai.molae.djl.convert;
 
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
+import java.util.Collections;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.TreeMap;
 
 /**
  * What a conversion did to a layer.
@@ -21,4 +23,19 @@ public record LayerConversion(
         MoeSpec after,
         Map<ExpertOperator, OperatorError> errors,
         OptionalDouble outputError,
-        double seconds) {}
+        double seconds) {
+
+    /**
+     * Copies the errors, in the order of the operators.
+     *
+     * @param layer its number in the model
+     * @param before its spec
+     * @param after its spec
+     * @param errors of the factored operators
+     * @param outputError of the routed experts
+     * @param seconds how long it took
+     */
+    public LayerConversion {
+        errors = Collections.unmodifiableMap(new TreeMap<>(errors));
+    }
+}

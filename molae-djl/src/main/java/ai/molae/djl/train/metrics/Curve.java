@@ -1,5 +1,6 @@
 package ai.molae.djl.train.metrics;
 
+import ai.molae.djl.chart.Point;
 import ai.molae.djl.train.metrics.StepBuckets.Span;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,9 +33,9 @@ final class Curve {
             Extent extent = span.value();
             Point least = new Point(extent.leastStep(), extent.least());
             Point greatest = new Point(extent.greatestStep(), extent.greatest());
-            points.add(least.step() <= greatest.step() ? least : greatest);
-            if (least.step() != greatest.step()) {
-                points.add(least.step() <= greatest.step() ? greatest : least);
+            points.add(least.x() <= greatest.x() ? least : greatest);
+            if (least.x() != greatest.x()) {
+                points.add(least.x() <= greatest.x() ? greatest : least);
             }
         }
         return points;

@@ -1,16 +1,15 @@
 package ai.molae.djl.train.metrics;
 
+import ai.molae.djl.chart.LineChart;
+import ai.molae.djl.chart.LineChart.Style;
+import ai.molae.djl.chart.Point;
 import ai.molae.djl.moe.LayerRouting;
 import ai.molae.djl.train.LmTrainingListener.Step;
-import ai.molae.djl.train.metrics.LineChart.Style;
 import java.util.List;
 import java.util.stream.Stream;
 
 /** The curves of a report: those that any run has something for. */
 final class ReportCharts {
-
-    /** So many colours the style sheet has. */
-    static final int COLOURS = 8;
 
     private final List<RunCurves> runs;
 
@@ -39,7 +38,7 @@ final class ReportCharts {
     }
 
     private int colour(int run) {
-        return run % COLOURS;
+        return run % LineChart.COLOURS;
     }
 
     /** The name of a run among several; a curve of the only run needs another name, or none. */
@@ -48,7 +47,7 @@ final class ReportCharts {
     }
 
     private LineChart loss() {
-        LineChart chart = new LineChart("Loss", "nats per token", false);
+        LineChart chart = new LineChart("Loss", "nats per token", "step", false);
         for (int i = 0; i < runs.size(); i++) {
             chart.add("", runs.get(i).curve(Quantity.LOSS).points(), Style.RAW, colour(i));
         }
@@ -65,7 +64,7 @@ final class ReportCharts {
     }
 
     private LineChart plain(String title, String unit, Quantity quantity) {
-        LineChart chart = new LineChart(title, unit, false);
+        LineChart chart = new LineChart(title, unit, "step", false);
         for (int i = 0; i < runs.size(); i++) {
             chart.add(name(i, ""), runs.get(i).curve(quantity).points(), Style.LINE, colour(i));
         }
@@ -73,7 +72,7 @@ final class ReportCharts {
     }
 
     private LineChart smoothed(String title, String unit, boolean logarithmic, Quantity quantity) {
-        LineChart chart = new LineChart(title, unit, logarithmic);
+        LineChart chart = new LineChart(title, unit, "step", logarithmic);
         for (int i = 0; i < runs.size(); i++) {
             chart.add("", runs.get(i).curve(quantity).points(), Style.RAW, colour(i));
         }
@@ -84,7 +83,7 @@ final class ReportCharts {
     }
 
     private LineChart entropy() {
-        LineChart chart = new LineChart("Router entropy", "nats per token", false);
+        LineChart chart = new LineChart("Router entropy", "nats per token", "step", false);
         for (int i = 0; i < runs.size(); i++) {
             RunCurves run = runs.get(i);
             chart.add(
@@ -123,15 +122,15 @@ final class ReportCharts {
             chart.add(
                     "ln " + experts.get(0) + ", undecided",
                     List.of(
-                            new Point(points.get(0).step(), most),
-                            new Point(points.get(points.size() - 1).step(), most)),
+                            new Point(points.get(0).x(), most),
+                            new Point(points.get(points.size() - 1).x(), most)),
                     Style.BOUND,
                     1);
         }
     }
 
     private LineChart imbalance() {
-        LineChart chart = new LineChart("Imbalance", "busiest expert, times the mean", false);
+        LineChart chart = new LineChart("Imbalance", "busiest expert, times the mean", "step", false);
         for (int i = 0; i < runs.size(); i++) {
             RunCurves run = runs.get(i);
             chart.add("", run.curve(Quantity.IMBALANCE_WORST).points(), Style.RAW, runs.size() > 1 ? colour(i) : 1);
@@ -153,6 +152,6 @@ final class ReportCharts {
                 runs.stream().anyMatch(run -> run.curve(Quantity.DROPPED_SHARE).greatest() > 0);
         return any
                 ? smoothed("Dropped tokens", "% of the routed choices", false, Quantity.DROPPED_SHARE)
-                : new LineChart("", "", false);
+                : new LineChart("", "", "step", false);
     }
 }

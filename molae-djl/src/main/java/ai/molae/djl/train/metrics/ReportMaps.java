@@ -1,5 +1,6 @@
 package ai.molae.djl.train.metrics;
 
+import ai.molae.djl.chart.Html;
 import ai.molae.djl.train.metrics.StepBuckets.Span;
 import ai.molae.route.LoadStatistics;
 import java.util.Collection;

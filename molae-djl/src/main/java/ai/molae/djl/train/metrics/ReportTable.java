@@ -1,5 +1,7 @@
 package ai.molae.djl.train.metrics;
 
+import ai.molae.djl.chart.Html;
+import ai.molae.djl.chart.Point;
 import ai.molae.djl.train.LmTrainingListener.Step;
 import java.util.List;
 import java.util.Locale;
@@ -66,7 +68,7 @@ final class ReportTable {
 
     private static double validation(RunCurves run) {
         List<Point> points = run.validation();
-        return points.isEmpty() ? Double.NaN : points.get(points.size() - 1).value();
+        return points.isEmpty() ? Double.NaN : points.get(points.size() - 1).y();
     }
 
     private static String time(RunCurves run) {

@@ -1,5 +1,6 @@
 package ai.molae.djl.train.metrics;
 
+import ai.molae.djl.chart.Point;
 import ai.molae.djl.moe.LayerRouting;
 import ai.molae.djl.train.LmTrainingListener;
 import java.nio.file.Path;
@@ -45,7 +46,7 @@ final class RunCurves implements LmTrainingListener {
     /** A step that was evaluated again after resuming counts once. */
     @Override
     public void onEvaluation(Evaluation evaluation) {
-        validation.removeIf(point -> point.step() >= evaluation.step());
+        validation.removeIf(point -> point.x() >= evaluation.step());
         if (Double.isFinite(evaluation.loss())) {
             validation.add(new Point(evaluation.step(), evaluation.loss()));
         }

@@ -1,20 +1,16 @@
 package ai.molae.djl.train.metrics;
 
+import ai.molae.djl.chart.Html;
+import ai.molae.djl.chart.Page;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
 
 /**
  * A page about one training run, or several in the same charts: losses, gradient norm, learning rate, speed, utilisation, memory, router statistics,
@@ -58,15 +54,8 @@ public final class TrainingReport {
      * @return a whole HTML document
      */
     public String html() {
-        StringBuilder html = new StringBuilder("<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>")
-                .append("<meta name=viewport content=\"width=device-width, initial-scale=1\"><title>")
-                .append(Html.escape(title))
-                .append("</title><style>\n")
-                .append(style())
-                .append("</style></head><body>\n<h1>")
-                .append(Html.escape(title))
-                .append(
-                        "</h1>\n<p>Losses are in nats per token; training loss, utilisation and router figures of the table are means over the last")
+        StringBuilder html = new StringBuilder(
+                        "<p>Losses are in nats per token; training loss, utilisation and router figures of the table are means over the last")
                 .append(" steps. The imbalance is the busiest expert's load over the mean, from 1.</p>\n")
                 .append(ReportTable.of(runs));
         facts(html);
@@ -74,7 +63,7 @@ public final class TrainingReport {
         new ReportCharts(runs).figures().forEach(html::append);
         html.append("</div>\n");
         runs.stream().filter(run -> !run.layers().isEmpty()).forEach(run -> experts(html, run));
-        return html.append("</body></html>\n").toString();
+        return Page.html(title, html.toString());
     }
 
     private void facts(StringBuilder html) {
@@ -106,17 +95,6 @@ public final class TrainingReport {
         html.append("</div>\n");
     }
 
-    private static String style() {
-        try (InputStream css = TrainingReport.class.getResourceAsStream("report.css")) {
-            if (css == null) {
-                throw new IllegalStateException("no resource report.css beside " + TrainingReport.class.getName());
-            }
-            return new String(css.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
     /**
      * Writes the page: first beside the file, then in its place, so that a reader never sees half of it.
      *
@@ -124,21 +102,11 @@ public final class TrainingReport {
      * @throws UncheckedIOException if it cannot be written; an older file stays then
      */
     public void write(Path file) {
-        Path target = file.toAbsolutePath();
-        Path part = target.resolveSibling("." + target.getFileName() + "." + UUID.randomUUID() + ".part");
         try {
-            Path folder = target.getParent();
-            if (folder != null) {
-                Files.createDirectories(folder);
-            }
-            try {
-                Files.writeString(part, html(), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-                Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            } finally {
-                Files.deleteIfExists(part);
-            }
+            Page.write(file, html());
         } catch (IOException e) {
-            throw new UncheckedIOException("the training report " + target + " cannot be written: " + e, e);
+            throw new UncheckedIOException(
+                    "the training report " + file.toAbsolutePath() + " cannot be written: " + e, e);
         }
     }
 

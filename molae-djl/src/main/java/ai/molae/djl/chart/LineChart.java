@@ -1,4 +1,4 @@
-package ai.molae.djl.train.metrics;
+package ai.molae.djl.chart;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -6,8 +6,11 @@ import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 
-/** Curves over the steps, as an SVG. */
-final class LineChart {
+/** Curves over whole numbers such as steps, ranks or layers, as an SVG. */
+public final class LineChart {
+
+    /** So many colours the style sheet has. */
+    public static final int COLOURS = 8;
 
     private static final int WIDTH = 560;
     private static final int HEIGHT = 250;
@@ -17,12 +20,12 @@ final class LineChart {
     private static final int BOTTOM = 34;
 
     /** How a curve is drawn; the names are CSS classes. */
-    enum Style {
+    public enum Style {
         /** Faint, for what is noisy. */
         RAW,
         /** The usual. */
         LINE,
-        /** Dashed with points, for what is known at few steps. */
+        /** Dashed with points, for what is known at few places. */
         DOTS,
         /** Thin and dotted, for what others are held against. */
         BOUND
@@ -33,31 +36,58 @@ final class LineChart {
 
     private final String title;
     private final String unit;
+    private final String across;
     private final boolean logarithmic;
     private final List<Line> lines = new ArrayList<>();
 
-    LineChart(String title, String unit, boolean logarithmic) {
+    /**
+     * An empty chart.
+     *
+     * @param title what it shows, not HTML
+     * @param unit of the values, not HTML
+     * @param across what the curves run over, in one word: step, rank, layer
+     * @param logarithmic whether ratios of values count; values that are not positive are left out then
+     */
+    public LineChart(String title, String unit, String across, boolean logarithmic) {
         this.title = title;
         this.unit = unit;
+        this.across = across;
         this.logarithmic = logarithmic;
     }
 
-    /** Adds a curve; without a name it is not in the legend, and without points not in the chart. */
-    LineChart add(String name, List<Point> points, Style style, int colour) {
+    /**
+     * Adds a curve.
+     *
+     * @param name its name in the legend, not HTML; empty for none there
+     * @param points from left to right, finite; without any it is not in the chart
+     * @param style how it is drawn
+     * @param colour its number, below {@link #COLOURS}
+     * @return this chart
+     */
+    public LineChart add(String name, List<Point> points, Style style, int colour) {
         List<Point> drawn =
-                logarithmic ? points.stream().filter(point -> point.value() > 0).toList() : points;
+                logarithmic ? points.stream().filter(point -> point.y() > 0).toList() : points;
         if (!drawn.isEmpty()) {
             lines.add(new Line(name, drawn, style, colour));
         }
         return this;
     }
 
-    boolean isEmpty() {
+    /**
+     * Whether there is nothing to see.
+     *
+     * @return true without curves
+     */
+    public boolean isEmpty() {
         return lines.isEmpty();
     }
 
-    /** A figure with title, legend and curves. */
-    String figure() {
+    /**
+     * The chart as HTML.
+     *
+     * @return a figure with title, legend and curves
+     */
+    public String figure() {
         StringBuilder html = new StringBuilder("<figure><figcaption><b>")
                 .append(Html.escape(title))
                 .append("</b> <span>")
@@ -83,13 +113,13 @@ final class LineChart {
 
     private String svg() {
         Axis x = new Axis(
-                extreme(point -> (double) point.step(), false),
-                extreme(point -> (double) point.step(), true),
+                extreme(point -> (double) point.x(), false),
+                extreme(point -> (double) point.x(), true),
                 false,
                 LEFT,
                 WIDTH - RIGHT);
-        double low = extreme(Point::value, false);
-        double high = extreme(Point::value, true);
+        double low = extreme(Point::y, false);
+        double high = extreme(Point::y, true);
         double margin = logarithmic ? 0 : 0.04 * (high - low);
         // What cannot be negative is not drawn as if it could.
         Axis y = new Axis(
@@ -103,7 +133,7 @@ final class LineChart {
                 "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
                 WIDTH,
                 HEIGHT,
-                Html.escape(title + " by step")));
+                Html.escape(title + " by " + across)));
         grid(svg, x, y);
         lines.forEach(line -> draw(svg, line, x, y));
         return svg.append("</svg>").toString();
@@ -116,7 +146,7 @@ final class LineChart {
                 : all.mapToDouble(of).min().orElse(0);
     }
 
-    private static void grid(StringBuilder svg, Axis x, Axis y) {
+    private void grid(StringBuilder svg, Axis x, Axis y) {
         for (double tick : y.ticks(5)) {
             svg.append(String.format(
                     Locale.ROOT,
@@ -140,15 +170,16 @@ final class LineChart {
         }
         svg.append(String.format(
                 Locale.ROOT,
-                "<path class=axis d=\"M%d %dH%d\"/><text class=x x=\"%d\" y=\"%d\">step</text>",
+                "<path class=axis d=\"M%d %dH%d\"/><text class=x x=\"%d\" y=\"%d\">%s</text>",
                 LEFT,
                 HEIGHT - BOTTOM,
                 WIDTH - RIGHT,
                 (LEFT + WIDTH - RIGHT) / 2,
-                HEIGHT - 3));
+                HEIGHT - 3,
+                Html.escape(across)));
     }
 
-    private static void draw(StringBuilder svg, Line line, Axis x, Axis y) {
+    private void draw(StringBuilder svg, Line line, Axis x, Axis y) {
         List<Point> points = line.points();
         String colour = "c" + line.colour();
         if (points.size() > 1) {
@@ -160,8 +191,7 @@ final class LineChart {
             char command = 'M';
             for (Point point : points) {
                 svg.append(command)
-                        .append(String.format(
-                                Locale.ROOT, "%.1f %.1f", x.at((double) point.step()), y.at(point.value())));
+                        .append(String.format(Locale.ROOT, "%.1f %.1f", x.at((double) point.x()), y.at(point.y())));
                 command = 'L';
             }
             svg.append("\"/>");
@@ -170,12 +200,13 @@ final class LineChart {
             for (Point point : points) {
                 svg.append(String.format(
                         Locale.ROOT,
-                        "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=3><title>step %d: %s</title></circle>",
+                        "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=3><title>%s %d: %s</title></circle>",
                         colour,
-                        x.at((double) point.step()),
-                        y.at(point.value()),
-                        point.step(),
-                        Html.number(point.value())));
+                        x.at((double) point.x()),
+                        y.at(point.y()),
+                        Html.escape(across),
+                        point.x(),
+                        Html.number(point.y())));
             }
         }
     }

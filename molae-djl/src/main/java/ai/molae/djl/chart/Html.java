@@ -1,15 +1,21 @@
-package ai.molae.djl.train.metrics;
+package ai.molae.djl.chart;
 
 import java.util.Locale;
 
-/** Texts and numbers of a report. */
-final class Html {
+/** Texts and numbers of a page. */
+public final class Html {
 
     private static final String[] THOUSANDS = {"", "k", "M", "G", "T"};
 
     private Html() {}
 
-    static String escape(String text) {
+    /**
+     * A text that is never markup.
+     *
+     * @param text any text
+     * @return the same as HTML, for elements and quoted attributes
+     */
+    public static String escape(String text) {
         StringBuilder escaped = new StringBuilder(text.length());
         text.codePoints().forEach(c -> {
             switch (c) {
@@ -24,8 +30,13 @@ final class Html {
         return escaped.toString();
     }
 
-    /** Four significant digits: 1.234, 0.0001234, 12.34k, 1.5e-9. */
-    static String number(double value) {
+    /**
+     * Four significant digits: 1.234, 0.0001234, 12.34k, 1.5e-9.
+     *
+     * @param value any number
+     * @return a short text; a dash for what is not finite
+     */
+    public static String number(double value) {
         if (!Double.isFinite(value)) {
             return "–";
         }
