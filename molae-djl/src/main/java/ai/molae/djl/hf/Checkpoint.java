@@ -5,6 +5,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.lm.DecoderLayer;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.safetensors.SafetensorsFolder;
 import ai.molae.djl.torch.Adapters;
@@ -21,6 +22,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -178,6 +180,27 @@ public final class Checkpoint implements AutoCloseable {
         parameters.values().forEach(parameter -> source.fill(manager, parameter));
         model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
         return model;
+    }
+
+    /**
+     * Loads one decoder layer by itself, so that a model can be gone through without standing in memory.
+     *
+     * @param index which of the model's layers, from 0
+     * @param manager will own the parameters; its device is the layer's
+     * @param precision the arithmetic of the products, {@link Precision#FLOAT32} or {@link Precision#BFLOAT16}
+     * @return an initialised layer
+     * @throws IndexOutOfBoundsException if there is no such layer
+     * @throws UncheckedIOException if reading fails; the manager then owns what was loaded so far
+     */
+    public DecoderLayer loadLayer(int index, NDManager manager, Precision precision) {
+        Objects.checkIndex(index, spec().numLayers());
+        DecoderLayer layer = new DecoderLayer(spec(), index, precision);
+        Map<String, Parameter> byPath = new LinkedHashMap<>();
+        layer.parametersByPath().forEach((path, parameter) -> byPath.put("layers." + index + "." + path, parameter));
+        WeightSource source = weights(byPath);
+        byPath.values().forEach(parameter -> source.fill(manager, parameter));
+        layer.initialize(manager, DataType.FLOAT32, new Shape(1, 1, spec().hiddenSize()));
+        return layer;
     }
 
     /**

@@ -196,7 +196,8 @@ public final class CausalLm extends LmBlock {
         Map<String, Parameter> byPath = new LinkedHashMap<>();
         byPath.put(embedding.getName(), embedding);
         for (int i = 0; i < layers.size(); i++) {
-            layers.get(i).addParameters("layers." + i + ".", byPath);
+            String prefix = "layers." + i + ".";
+            layers.get(i).parametersByPath().forEach((path, parameter) -> byPath.put(prefix + path, parameter));
         }
         byPath.put("norm", norm.weight());
         byPath.putIfAbsent(head.getName(), head);

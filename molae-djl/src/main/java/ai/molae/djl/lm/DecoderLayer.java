@@ -8,6 +8,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.GradientTape;
+import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchArguments;
 import ai.molae.spec.AttentionSpec;
@@ -16,6 +17,7 @@ import ai.molae.spec.DenseSpec;
 import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
+import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
@@ -91,12 +93,60 @@ public final class DecoderLayer extends LmBlock {
         return feedForward;
     }
 
-    /** Adds the parameters by their canonical path. */
-    void addParameters(String path, Map<String, Parameter> byPath) {
-        byPath.put(path + "input_layernorm", inputNorm.weight());
-        attention.getDirectParameters().forEach(p -> byPath.put(path + "self_attn." + p.getKey(), p.getValue()));
-        byPath.put(path + "post_attention_layernorm", feedForwardNorm.weight());
-        feedForward.getDirectParameters().forEach(p -> byPath.put(path + "mlp." + p.getKey(), p.getValue()));
+    /**
+     * The parameters by their canonical path inside the layer: {@code input_layernorm}, {@code self_attn.q_proj}, ...,
+     * {@code post_attention_layernorm}, {@code mlp.gate_up}, ...; in the model they stand behind {@code layers.<index>.}
+     *
+     * @return each parameter once
+     */
+    public Map<String, Parameter> parametersByPath() {
+        Map<String, Parameter> byPath = new LinkedHashMap<>();
+        byPath.put("input_layernorm", inputNorm.weight());
+        attention.getDirectParameters().forEach(p -> byPath.put("self_attn." + p.getKey(), p.getValue()));
+        byPath.put("post_attention_layernorm", feedForwardNorm.weight());
+        feedForward.getDirectParameters().forEach(p -> byPath.put("mlp." + p.getKey(), p.getValue()));
+        return byPath;
+    }
+
+    /**
+     * The first half of the layer by itself, as inference has it without a mask: {@code h + self_attn(input_layernorm(h))}. Builds no
+     * autograd graph.
+     *
+     * @param parameterStore the parameter store
+     * @param h {@code [B, S, n]} float32
+     * @return {@code [B, S, n]} float32, owned by the manager of h
+     * @throws IllegalArgumentException if h has another shape
+     */
+    public NDArray attend(ParameterStore parameterStore, NDArray h) {
+        checkShape(h.getShape());
+        int tokens = (int) h.getShape().get(1);
+        try (NoGrad noGrad = new NoGrad();
+                Positions positions = Positions.of(attentionSpec, h.getManager(), tokens, TorchArguments.absent(), 0)) {
+            return attended(parameterStore, h, positions, KvCache.Layer.NONE, false);
+        }
+    }
+
+    /**
+     * What the feed-forward part reads: {@code post_attention_layernorm(h)}. Builds no autograd graph.
+     *
+     * @param parameterStore the parameter store
+     * @param h {@code [..., n]} float32, after the attention
+     * @return {@code [..., n]} float32, owned by the manager of h
+     * @throws IllegalArgumentException if the last dimension is another
+     */
+    public NDArray feedForwardInput(ParameterStore parameterStore, NDArray h) {
+        feedForwardNorm.checkShape(h.getShape());
+        try (NoGrad noGrad = new NoGrad()) {
+            return feedForwardNorm.apply(parameterStore, h, false);
+        }
+    }
+
+    private NDArray attended(
+            ParameterStore parameterStore, NDArray h, Positions positions, KvCache.Layer cache, boolean training) {
+        try (NDArray x = inputNorm.apply(parameterStore, h, training);
+                NDArray y = attention.apply(parameterStore, x, positions, cache, training)) {
+            return add(h, y, ATTENTION, training);
+        }
     }
 
     /** The forward pass, with or without a cache, under the gradient mode of the caller. {@code mask} is of the tokens, or absent. */
@@ -107,13 +157,8 @@ public final class DecoderLayer extends LmBlock {
             NDArray mask,
             KvCache.Layer cache,
             boolean training) {
-        NDArray attended;
-        try (NDArray x = inputNorm.apply(parameterStore, h, training);
-                NDArray y = attention.apply(parameterStore, x, positions, cache, training)) {
-            attended = add(h, y, ATTENTION, training);
-        }
         // Read by the norm and by the residual connection.
-        try (NDArray whole = attended;
+        try (NDArray whole = attended(parameterStore, h, positions, cache, training);
                 NDArray before = training ? GradientTape.cut(whole) : whole;
                 NDArray x = feedForwardNorm.apply(parameterStore, before, training)) {
             NDList inputs = new NDList(x);

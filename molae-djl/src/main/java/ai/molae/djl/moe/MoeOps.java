@@ -180,6 +180,21 @@ final class MoeOps {
         }
     }
 
+    /**
+     * What the router takes for the probability of each expert, chosen or not.
+     *
+     * @param spec the layer
+     * @param x {@code [T, n]} float32
+     * @param parameters the layer's parameters by name
+     * @return {@code [T, N]} float32
+     */
+    static NDArray probabilities(MoeSpec spec, NDArray x, Map<String, NDArray> parameters) {
+        try (NDArray ints = ints(scoreCode(spec.router().scoreFunction()))) {
+            return OPS.call("probabilities", x, require(parameters, "router"), ints)
+                    .singletonOrThrow();
+        }
+    }
+
     /** Padding takes no place in an expert. Counting it waits for a GPU. */
     private static int capacity(MoeSpec spec, Tokens tokens) {
         boolean padded = spec.router().hasCapacity() && !tokens.mask().isEmpty();

@@ -5,6 +5,30 @@
     _, order = torch.sort(scores, stable=True, dim=-1, descending=True)
     return order[:, 0:k]
 
+  # Scores of logits [T, N], whose kind is 0 softmax, 1 softmax over the chosen, 2 sigmoid.
+  def scored(self, logits: Tensor, score: int) -> Tensor:
+    if score == 0:
+      return torch.softmax(logits, -1)
+    elif score == 1:
+      return logits
+    else:
+      return torch.sigmoid(logits)
+
+  # What the losses take for the probability of an expert [T, N]; sums to 1 over the experts.
+  def as_probabilities(self, logits: Tensor, scores: Tensor, score: int) -> Tensor:
+    if score == 0:
+      return scores
+    elif score == 1:
+      return torch.softmax(logits, -1)
+    else:
+      return scores / (scores.sum(-1, True) + 1e-20)
+
+  # x [T, n], w [N, n] -> probabilities [T, N]
+  def probabilities(self, x: Tensor, w: Tensor, ints: Tensor) -> Tensor:
+    score, = annotate(List[int], ints.tolist())
+    logits = torch.matmul(x.to(6), w.t())
+    return self.as_probabilities(logits, self.scored(logits, score), score)
+
   # x [T, n], w [N, n], bias [N] or [0], mask [T] with 0 for padding or [0]; before: what the passes of this step before chose [N] and, behind
   # it, their tokens [1], or [0]; ints and floats are unpacked first
   # statistics 0: none, 1: aux loss and load, 2: the aux loss without balance, because a model will pool it, load and probabilities
@@ -18,12 +42,7 @@
     T = x.size(0)
     N = w.size(0)
     logits = torch.matmul(x.to(6), w.t())
-    if score == 0:
-      scores = torch.softmax(logits, -1)
-    elif score == 1:
-      scores = logits
-    else:
-      scores = torch.sigmoid(logits)
+    scores = self.scored(logits, score)
 
     choice = scores.detach()
     if bias.numel() > 0:
@@ -55,12 +74,7 @@
     aux = logits.sum()
     sums = logits.sum(0)
     if (statistics > 0 or watched == 1) and T > 0:
-      if score == 0:
-        probabilities = scores
-      elif score == 1:
-        probabilities = torch.softmax(logits, -1)
-      else:
-        probabilities = scores / (scores.sum(-1, True) + 1e-20)
+      probabilities = self.as_probabilities(logits, scores, score)
       real = torch.ones([T], dtype=6, layout=None, device=x.device)
       if mask.numel() > 0:
         real = (mask.reshape([T]) != 0).to(6)

@@ -1,0 +1,94 @@
+package ai.molae.djl.convert.calibrate;
+
+import ai.molae.djl.hf.Checkpoint;
+import ai.molae.djl.hf.CheckpointConfig;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * Tells one checkpoint from another without reading its weights: the config, and the names and sizes of the files with tensors. Where the folder is does not
+ * matter.
+ *
+ * @param configHash SHA-256 of {@code config.json}, hexadecimal
+ * @param fileSizes bytes of each file with tensors, by its name
+ */
+public record SourceFingerprint(String configHash, SortedMap<String, Long> fileSizes) {
+
+    /**
+     * Copies the sizes.
+     *
+     * @param configHash SHA-256 of {@code config.json}
+     * @param fileSizes bytes of each file
+     */
+    public SourceFingerprint {
+        fileSizes = Collections.unmodifiableSortedMap(new TreeMap<>(fileSizes));
+    }
+
+    /**
+     * The fingerprint of a checkpoint as it stands on the disk.
+     *
+     * @param checkpoint the checkpoint
+     * @return its fingerprint
+     * @throws IOException if a file cannot be read
+     */
+    public static SourceFingerprint of(Checkpoint checkpoint) throws IOException {
+        SortedMap<String, Long> sizes = new TreeMap<>();
+        for (Path file : checkpoint.tensors().files().keySet()) {
+            sizes.put(file.getFileName().toString(), Files.size(file));
+        }
+        return new SourceFingerprint(
+                sha256(Files.readAllBytes(checkpoint.folder().resolve(CheckpointConfig.FILE))), sizes);
+    }
+
+    /**
+     * The fingerprint in one word.
+     *
+     * @return hexadecimal digits, equal if and only if the fingerprints are
+     */
+    public String hash() {
+        return sha256((configHash + fileSizes).getBytes(StandardCharsets.UTF_8));
+    }
+
+    /**
+     * What is different in another checkpoint.
+     *
+     * @param other its fingerprint
+     * @return a phrase for each file that is; empty if they are the same
+     */
+    public List<String> differences(SourceFingerprint other) {
+        List<String> differences = new ArrayList<>();
+        if (!configHash.equals(other.configHash)) {
+            differences.add(CheckpointConfig.FILE + " has other contents");
+        }
+        fileSizes.forEach((name, size) -> {
+            Long there = other.fileSizes.get(name);
+            if (there == null) {
+                differences.add(name + " is missing");
+            } else if (!there.equals(size)) {
+                differences.add(name + " has " + there + " bytes, it had " + size);
+            }
+        });
+        other.fileSizes.keySet().stream()
+                .filter(name -> !fileSizes.containsKey(name))
+                .forEach(name -> differences.add(name + " is new"));
+        return differences;
+    }
+
+    private static String sha256(byte[] bytes) {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+}
