@@ -92,8 +92,7 @@ class ArchitectureTest {
                 .whereLayer("hf")
                 .mayOnlyAccessLayers("safetensors", "json", "lm", "moe", "torch")
                 .whereLayer("convert")
-                .mayOnlyAccessLayers(
-                        "train", "hf", "safetensors", "json", "chart", "lm", "moe", "data", "torch")
+                .mayOnlyAccessLayers("train", "hf", "safetensors", "json", "chart", "lm", "moe", "data", "torch")
                 .allowEmptyShould(true)
                 .check(MOLAE);
     }

@@ -17,7 +17,8 @@ final class CalibrationOptions {
     @Option(
             names = "--calibrate",
             paramLabel = "FILE|DIR",
-            description = "Text to calibrate with: files, folders (every file below), jar or zip archives; may be repeated.")
+            description =
+                    "Text to calibrate with: files, folders (every file below), jar or zip archives; may be repeated.")
     private List<Path> text = new ArrayList<>();
 
     @Option(
@@ -43,8 +44,8 @@ final class CalibrationOptions {
             }
         }
         if (folder != null && !Files.exists(folder) && text.isEmpty()) {
-            throw new IllegalArgumentException("--calibration " + folder
-                    + " does not exist; give the text to write it from with --calibrate");
+            throw new IllegalArgumentException(
+                    "--calibration " + folder + " does not exist; give the text to write it from with --calibrate");
         }
     }
 

@@ -65,8 +65,7 @@ final class Calibrations {
                 .optProgress(progress -> {
                     Meter shown = meter[0];
                     if (shown == null) {
-                        shown = new Meter(
-                                "calibrating", progress.total(), "batches", Meter.Plainly.TENTHS, err, quiet);
+                        shown = new Meter("calibrating", progress.total(), "batches", Meter.Plainly.TENTHS, err, quiet);
                         meter[0] = shown;
                     }
                     shown.at(progress.done(), "layer " + progress.layer());

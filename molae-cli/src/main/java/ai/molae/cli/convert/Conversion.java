@@ -55,8 +55,9 @@ final class Conversion {
         Path target = options.target;
         boolean there = Files.exists(target) && !isEmptyFolder(target);
         if (there && !(WorkFolder.isLeft(target, options.settings()) && !options.restart)) {
-            throw new IllegalArgumentException(target
-                    + " exists and is not empty; nothing in it is overwritten: name another folder for the converted model");
+            throw new IllegalArgumentException(
+                    target
+                            + " exists and is not empty; nothing in it is overwritten: name another folder for the converted model");
         }
         WorkFolder work = WorkFolder.open(target, options.settings(), options.restart);
         if (options.restart) {
@@ -78,13 +79,14 @@ final class Conversion {
         HeldOut heldOut = heldOut();
         Map<String, Double> losses = new LinkedHashMap<>();
         heldOut.measure(source).ifPresent(loss -> losses.put("original", loss));
-        Converter.Builder builder =
-                Converter.builder().setSource(options.source).setTarget(options.target).setMethod(method);
+        Converter.Builder builder = Converter.builder()
+                .setSource(options.source)
+                .setTarget(options.target)
+                .setMethod(method);
         if (options.calibration.isGiven()) {
-            Calibrations calibrations = new Calibrations(
-                    options.calibration, options.texts, console.getErr(), options.quiet, interruption);
-            builder.optCalibration(
-                    calibrations.get(source, Calibrations.settings(method), work.calibration()));
+            Calibrations calibrations =
+                    new Calibrations(options.calibration, options.texts, console.getErr(), options.quiet, interruption);
+            builder.optCalibration(calibrations.get(source, Calibrations.settings(method), work.calibration()));
         }
         ConversionReport report = factor(builder);
         try (Checkpoint converted = Checkpoints.open(options.target)) {

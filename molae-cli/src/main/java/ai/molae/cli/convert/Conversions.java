@@ -10,6 +10,7 @@ final class Conversions {
 
     /** Throws away what is unfinished. */
     static void discard(Path target) throws IOException {
-        WorkFolder.delete(target.toAbsolutePath().normalize().resolveSibling("." + target.getFileName() + "-conversion"));
+        WorkFolder.delete(
+                target.toAbsolutePath().normalize().resolveSibling("." + target.getFileName() + "-conversion"));
     }
 }

@@ -128,8 +128,7 @@ public final class ConvertCommand implements Callable<Integer> {
         validation.forEach(path -> TextOptions.checkExists("--validate", path));
         try (Interruption interruption = new Interruption(GRACE_SECONDS)) {
             return interruption.guard(
-                    spec.commandLine().getErr(),
-                    () -> new Conversion(this, spec.commandLine(), interruption).run());
+                    spec.commandLine().getErr(), () -> new Conversion(this, spec.commandLine(), interruption).run());
         }
     }
 

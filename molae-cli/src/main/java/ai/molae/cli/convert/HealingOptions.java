@@ -48,7 +48,7 @@ final class HealingOptions {
     @Option(
             names = "--heal-lr",
             paramLabel = "RATE",
-            description = "Its highest learning rate (default: " + Healing.DEFAULT_LEARNING_RATE + ").")
+            description = "Its highest learning rate (default: 0.2 / hidden size).")
     private @Nullable Double learningRate;
 
     @Option(
@@ -146,10 +146,13 @@ final class HealingOptions {
 
     /** Everything but data and teacher. */
     Healing.Builder healing() {
-        return Healing.builder()
+        Healing.Builder healing = Healing.builder()
                 .setSteps(steps())
                 .optBatchSize(batch())
-                .optLearningRate(learningRate == null ? Healing.DEFAULT_LEARNING_RATE : learningRate)
                 .optTrained(what == null ? Healing.Trained.FACTORS : Healing.Trained.valueOf(what.name()));
+        if (learningRate != null) {
+            healing.optLearningRate(learningRate);
+        }
+        return healing;
     }
 }

@@ -56,8 +56,8 @@ final class HealingRun {
                     .optListener(progress);
             // In half the memory: a teacher's probabilities need no more digits.
             healing.teacher()
-                    .ifPresent(loss -> builder.optTeacher(
-                            loading.forInference(source, manager, Precision.BFLOAT16), loss));
+                    .ifPresent(loss ->
+                            builder.optTeacher(loading.forInference(source, manager, Precision.BFLOAT16), loss));
             Healing run = builder.build();
             interruption.onInterrupt(run::stop);
             if (run.heal(model).stopped()) {

@@ -127,11 +127,10 @@ public final class SpectrumCommand implements Callable<Integer> {
                 .optGroups(groups.over(GroupPolicy.contiguous(0), mostExperts))
                 .build();
         if (method.needsCalibration() && calibration == null) {
-            throw new IllegalArgumentException(
-                    (weighting.needsCalibration()
-                                    ? "--weighting " + weighting.name().toLowerCase(Locale.ROOT)
-                                    : "--grouping co-activation")
-                            + " needs text: name what molae convert has kept of it with --calibration");
+            throw new IllegalArgumentException((weighting.needsCalibration()
+                            ? "--weighting " + weighting.name().toLowerCase(Locale.ROOT)
+                            : "--grouping co-activation")
+                    + " needs text: name what molae convert has kept of it with --calibration");
         }
         return method;
     }

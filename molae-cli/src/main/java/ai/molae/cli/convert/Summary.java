@@ -66,10 +66,13 @@ final class Summary {
 
     private static Errors errors(List<LayerConversion> layers) {
         String operators = List.of(ExpertOperator.values()).stream()
-                .map(operator -> mean(operator.name().toLowerCase(Locale.ROOT), layers.stream()
-                        .filter(layer -> layer.errors().containsKey(operator))
-                        .mapToDouble(layer -> layer.errors().get(operator).relativeError())
-                        .average()))
+                .map(operator -> mean(
+                        operator.name().toLowerCase(Locale.ROOT),
+                        layers.stream()
+                                .filter(layer -> layer.errors().containsKey(operator))
+                                .mapToDouble(
+                                        layer -> layer.errors().get(operator).relativeError())
+                                .average()))
                 .filter(text -> !text.isEmpty())
                 .collect(Collectors.joining(", "));
         String outputs = mean(
@@ -78,8 +81,7 @@ final class Summary {
                         .filter(layer -> layer.outputError().isPresent())
                         .mapToDouble(layer -> layer.outputError().getAsDouble())
                         .average());
-        return new Errors(
-                operators.isEmpty() || outputs.isEmpty() ? operators + outputs : operators + ", " + outputs);
+        return new Errors(operators.isEmpty() || outputs.isEmpty() ? operators + outputs : operators + ", " + outputs);
     }
 
     private static String mean(String name, OptionalDouble mean) {

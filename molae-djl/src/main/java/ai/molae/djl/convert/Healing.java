@@ -41,8 +41,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Healing {
 
-    /** The learning rate that is usual for factors. */
-    public static final double DEFAULT_LEARNING_RATE = 1e-3;
+    /** The default learning rate times the hidden size: what suits Adam falls with the width of a model (Yang et al., arXiv 2203.03466). */
+    private static final double RATE_TIMES_WIDTH = 0.2;
 
     /** Sequences of a step unless another number is set. */
     public static final int DEFAULT_BATCH_SIZE = 8;
@@ -74,7 +74,7 @@ public final class Healing {
     private final long steps;
     private final int batchSize;
     private final int gradientAccumulation;
-    private final double learningRate;
+    private final OptionalDouble learningRate;
     private final Trained trained;
     private final Optional<TrainingData> validation;
     private final Optional<TeacherModel> teacher;
@@ -97,10 +97,12 @@ public final class Healing {
         batchSize = builder.batchSize;
         gradientAccumulation = builder.gradientAccumulation;
         learningRate = builder.learningRate;
-        if (!(learningRate > 0 && learningRate <= Double.MAX_VALUE)) {
-            throw new IllegalArgumentException(
-                    "the learning rate of healing must be positive and finite, got " + learningRate);
-        }
+        learningRate.ifPresent(rate -> {
+            if (!(rate > 0 && rate <= Double.MAX_VALUE)) {
+                throw new IllegalArgumentException(
+                        "the learning rate of healing must be positive and finite, got " + rate);
+            }
+        });
         trained = builder.trained;
         validation = builder.validation;
         teacher = builder.teacher;
@@ -172,7 +174,7 @@ public final class Healing {
         LmTrainer.Builder builder = LmTrainer.builder()
                 .setModel(model)
                 .setData(data)
-                .setConfig(config())
+                .setConfig(config(model))
                 .optListener(LmTrainingListener.all(List.of(last, listener)));
         validation.ifPresent(builder::optValidation);
         teacher.ifPresent(known -> builder.optTeacher(known.model(), known.loss()));
@@ -198,14 +200,15 @@ public final class Healing {
                 .findFirst();
     }
 
-    private TrainingConfig config() {
+    private TrainingConfig config(CausalLm model) {
+        double rate = learningRate.orElse(RATE_TIMES_WIDTH / model.spec().hiddenSize());
         long tokens = steps * batchSize * gradientAccumulation * data.sequenceLength();
         return TrainingConfig.builder()
                 .setSteps(steps)
                 .setBatchSize(batchSize)
                 .optGradientAccumulation(gradientAccumulation)
-                .optSchedule(LearningRateSchedule.warmupCosine(
-                        learningRate, LAST_RATE * learningRate, (long) (WARMUP * tokens), tokens))
+                .optSchedule(
+                        LearningRateSchedule.warmupCosine(rate, LAST_RATE * rate, (long) (WARMUP * tokens), tokens))
                 .optOptimizer(AdamWSpec.builder().optWeightDecay(0).build())
                 .optSeed(seed)
                 .optCheckMemory(checkMemory)
@@ -247,7 +250,7 @@ public final class Healing {
         private long steps;
         private int batchSize = DEFAULT_BATCH_SIZE;
         private int gradientAccumulation = 1;
-        private double learningRate = DEFAULT_LEARNING_RATE;
+        private OptionalDouble learningRate = OptionalDouble.empty();
         private Trained trained = Trained.FACTORS;
         private Optional<TrainingData> validation = Optional.empty();
         private Optional<TeacherModel> teacher = Optional.empty();
@@ -304,13 +307,13 @@ public final class Healing {
         }
 
         /**
-         * Sets the highest learning rate (default {@value Healing#DEFAULT_LEARNING_RATE}).
+         * Sets the highest learning rate (default 0.2 divided by the hidden size).
          *
          * @param learningRate the rate
          * @return this builder
          */
         public Builder optLearningRate(double learningRate) {
-            this.learningRate = learningRate;
+            this.learningRate = OptionalDouble.of(learningRate);
             return this;
         }
 

@@ -1,25 +1,43 @@
 package ai.molae.djl.convert;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
+
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
 import ai.molae.djl.data.PackedWindows;
+import ai.molae.djl.hf.Checkpoint;
+import ai.molae.djl.hf.CheckpointSaver;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.DistillationLoss;
+import ai.molae.djl.torch.Precision;
+import ai.molae.djl.train.CheckpointPolicy;
 import ai.molae.djl.train.LearningRateSchedule;
 import ai.molae.djl.train.LmTrainer;
+import ai.molae.djl.train.LmTrainingListener;
 import ai.molae.djl.train.TrainingConfig;
+import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class HealingTest {
 
@@ -91,22 +109,131 @@ class HealingTest {
         return Healing.builder().setData(text(6000, 1)).setSteps(steps).optValidation(text(600, 2));
     }
 
-    @Test
-    void experiment() throws IOException {
-        CausalLm original = trained();
-        for (int rank : new int[] {2, 6}) {
-            LatentSpec latent =
-                    LatentSpec.builder().setLatentSize(rank).setGroupSize(4).build();
-            for (double rate : new double[] {1e-4, 3e-4, 1e-3, 3e-3, 1e-2}) {
-                for (double share : new double[] {0, 0.5, 1}) {
-                    Healing.Builder builder = healing(100).optLearningRate(rate);
-                    if (share > 0) {
-                        builder.optTeacher(original, new DistillationLoss(1, share));
-                    }
-                    System.out.println("EXP rank " + rank + " rate " + rate + " share " + share + " "
-                            + builder.build().heal(TruncatedMolae.of(original, latent, manager)));
-                }
+    private static Map<String, float[]> values(CausalLm model) {
+        Map<String, float[]> values = new TreeMap<>();
+        model.parametersByPath()
+                .forEach((path, parameter) ->
+                        values.put(path, parameter.getArray().toFloatArray()));
+        return values;
+    }
+
+    /** The last names of what is not as it was. */
+    private static TreeSet<String> changed(Map<String, float[]> before, Map<String, float[]> after) {
+        TreeSet<String> changed = new TreeSet<>();
+        before.forEach((path, value) -> {
+            if (!Arrays.equals(value, after.get(path))) {
+                changed.add(path.substring(path.lastIndexOf('.') + 1));
             }
+        });
+        return changed;
+    }
+
+    @Test
+    void trainingTheFactorsGivesBackWhatTheFactorisationLost() throws IOException {
+        CausalLm original = trained();
+        CausalLm converted = TruncatedMolae.of(original, LATENT, manager);
+        Map<String, float[]> before = values(converted);
+        converted.parametersByPath().get("norm").freeze(true);
+
+        Healing.Result result = healing(40)
+                .optTeacher(original, new DistillationLoss(1, 0.5))
+                .build()
+                .heal(converted);
+
+        assertThat(result.steps()).isEqualTo(40);
+        assertThat(result.stopped()).isFalse();
+        assertThat(result.after().getAsDouble()).isLessThan(result.before().getAsDouble() - 0.1);
+        assertThat(changed(before, values(converted))).containsExactly("down", "gate", "latent_in", "latent_out", "up");
+        assertThat(converted.parametersByPath().entrySet().stream()
+                        .filter(entry -> !entry.getValue().requiresGradient())
+                        .map(Map.Entry::getKey))
+                .as("what trains is as it was")
+                .containsExactly("norm");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"FACTORS, latent_in up", "EXPERTS, down gate latent_in up"})
+    void trainsWhatItIsToldTo(Healing.Trained trained, String expected) throws IOException {
+        LatentSpec onlyUp = LatentSpec.builder()
+                .optFactored(ExpertOperator.UP)
+                .setLatentSize(2)
+                .setGroupSize(2)
+                .build();
+        CausalLm converted = TruncatedMolae.of(moe(), onlyUp, manager);
+        Map<String, float[]> before = values(converted);
+
+        healing(2).optTrained(trained).build().heal(converted);
+
+        assertThat(String.join(" ", changed(before, values(converted)))).isEqualTo(expected);
+    }
+
+    @Test
+    void aStoppedHealingGoesOnAsIfItHadNotStopped() throws IOException {
+        CausalLm original = moe();
+        CausalLm whole = TruncatedMolae.of(original, LATENT, manager);
+        Healing.Result uninterrupted = healing(6).build().heal(whole);
+
+        Healing[] first = new Healing[1];
+        first[0] = healing(6)
+                .optCheckpoints(folder, CheckpointPolicy.standard())
+                .optListener(new LmTrainingListener() {
+                    @Override
+                    public void onStep(Step step) {
+                        if (step.step() == 2) {
+                            first[0].stop();
+                        }
+                    }
+                })
+                .build();
+        Healing.Result stopped = first[0].heal(TruncatedMolae.of(original, LATENT, manager));
+        CausalLm second = TruncatedMolae.of(original, LATENT, manager);
+        Healing.Result resumed = healing(6)
+                .optCheckpoints(folder, CheckpointPolicy.standard())
+                .build()
+                .heal(second);
+
+        assertThat(stopped.stopped()).isTrue();
+        assertThat(stopped.steps()).isEqualTo(2);
+        assertThat(resumed).isEqualTo(uninterrupted);
+        assertThat(changed(values(whole), values(second))).isEmpty();
+    }
+
+    @Test
+    void aFolderIsHealedInItsPlaceUnlessItIsStopped() throws IOException {
+        Path place = folder.resolve("converted");
+        CheckpointSaver.of(TruncatedMolae.of(moe(), LATENT, manager)).save(place);
+        byte[] before = Files.readAllBytes(place.resolve("model.safetensors"));
+
+        Healing stopped = healing(3).build();
+        stopped.stop();
+        assertThat(stopped.heal(place, Precision.FLOAT32).stopped()).isTrue();
+        assertThat(Files.readAllBytes(place.resolve("model.safetensors"))).isEqualTo(before);
+
+        Healing.Result result = healing(3).build().heal(place, Precision.FLOAT32);
+        assertThat(Files.readAllBytes(place.resolve("model.safetensors"))).isNotEqualTo(before);
+        try (Checkpoint healed = Checkpoint.open(place)) {
+            double loss = healing(1)
+                    .optLearningRate(1e-30)
+                    .build()
+                    .heal(healed.load(manager, Precision.FLOAT32))
+                    .before()
+                    .getAsDouble();
+            assertThat(loss).isCloseTo(result.after().getAsDouble(), within(1e-6));
         }
+    }
+
+    @Test
+    void refusesWhatHasNothingToHeal() {
+        CausalLm standard = moe();
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> healing(1).build().heal(standard))
+                .withMessageContaining("none of the 2 layers is a MoE layer with factored experts");
+        assertThat(standard.parametersByPath().values()).allMatch(Parameter::requiresGradient);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> healing(0).build())
+                .withMessageContaining("at least 1 step, got 0");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> healing(1).optLearningRate(-1).build())
+                .withMessageContaining("got -1.0");
     }
 }
