@@ -130,6 +130,8 @@ class LayerStreamTest {
         for (int i = 0; i < checkpoint.spec().numLayers(); i++) {
             try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
                 DecoderLayer layer = checkpoint.loadLayer(i, manager, Precision.FLOAT32);
+                // As parameters are that have been trained.
+                layer.getParameters().forEach(p -> p.getValue().getArray().setRequiresGradient(true));
                 stream.attend(layer);
                 stream.complete(layer.feedForward());
             }
