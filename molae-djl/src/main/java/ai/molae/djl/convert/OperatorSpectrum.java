@@ -14,7 +14,7 @@ import ai.molae.spec.ExpertOperator;
  * @param columns n, the side that is shared
  * @param energies s_1² ≥ s_2² ≥ …, {@code min(n, km)} of them
  */
-@SuppressWarnings("ArrayRecordComponent") // a plain holder, never compared
+@SuppressWarnings("ArrayRecordComponent") // thousands of numbers; nothing compares spectra
 public record OperatorSpectrum(
         int layer, ExpertOperator operator, int group, int experts, int rows, int columns, double[] energies) {
 

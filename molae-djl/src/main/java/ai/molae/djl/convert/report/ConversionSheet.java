@@ -185,7 +185,7 @@ final class ConversionSheet {
                             .map(OperatorError::relativeError)
                             .orElse(Double.NaN)),
                     Style.DOTS,
-                    operator.ordinal());
+                    Texts.colour(operator));
         }
         errors.add("outputs", points(report, layer -> layer.outputError().orElse(Double.NaN)), Style.DOTS, OUTPUT);
         BarChart sizes = new BarChart("Parameters", "of the routed experts, by layer", List.of("before", "after"));

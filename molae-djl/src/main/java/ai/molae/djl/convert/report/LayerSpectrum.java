@@ -138,7 +138,7 @@ final class LayerSpectrum {
         for (int i = 0; i < POINTS; i++) {
             ranks.add((int) Math.round((double) last * i / (POINTS - 1)));
         }
-        return ranks;
+        return List.copyOf(ranks);
     }
 
     /** Per cent of the energy by rank. */

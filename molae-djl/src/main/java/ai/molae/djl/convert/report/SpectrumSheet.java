@@ -30,7 +30,10 @@ final class SpectrumSheet {
         List<Part> parts = new ArrayList<>();
         parts.add(
                 new Part.Paragraph(
-                        "Norm: " + report.weighting().name().toLowerCase(Locale.ROOT)
+                        "Norm: "
+                                + (report.weighting() == Weighting.NONE
+                                        ? "Frobenius"
+                                        : report.weighting().name().toLowerCase(Locale.ROOT))
                                 + ". A latent size r keeps the energy of the r greatest singular values of a group's stacked matrices; the rest is the squared"
                                 + " relative error of the best factorisation. The random floor is what r keeps of matrices of the same shape with independent"
                                 + " entries (Marchenko and Pastur's law)"
@@ -39,8 +42,8 @@ final class SpectrumSheet {
                                         : "; in this norm, where some inputs count more than others, even random experts keep more than that.")));
         parts.add(new Part.Lines(SpectrumWarnings.of(report, spectra), true));
         parts.add(new Part.Heading("Energy kept"));
-        parts.add(table(report, spectra));
         parts.add(new Part.Figures(overview(spectra)));
+        parts.add(table(report, spectra));
         parts.add(new Part.Heading("Size and speed of the routed experts"));
         parts.add(
                 new Part.Paragraph(
@@ -108,12 +111,12 @@ final class SpectrumSheet {
                     Texts.name(operator),
                     byLayer(all, spectrum -> 100 * spectrum.kept(spectrum.breakEvenRank())),
                     Style.DOTS,
-                    operator.ordinal());
+                    Texts.colour(operator));
             needed.add(
                     Texts.name(operator),
                     byLayer(all, spectrum -> spectrum.rankFor(0.9)),
                     Style.DOTS,
-                    operator.ordinal());
+                    Texts.colour(operator));
         }
         List<LayerSpectrum> first = spectra.stream()
                 .collect(Collectors.toMap(LayerSpectrum::layer, s -> s, (one, other) -> one, LinkedHashMap::new))
@@ -144,10 +147,7 @@ final class SpectrumSheet {
         byLayer.forEach((layer, operators) -> {
             LineChart chart = new LineChart("Layer " + layer, "% of the energy by latent size", "rank", false);
             operators.forEach(spectrum -> chart.add(
-                    Texts.name(spectrum.operator()),
-                    spectrum.curve(),
-                    Style.LINE,
-                    spectrum.operator().ordinal()));
+                    Texts.name(spectrum.operator()), spectrum.curve(), Style.LINE, Texts.colour(spectrum.operator())));
             // Operators of a layer have the same shape.
             LayerSpectrum first = operators.get(0);
             chart.add("random matrices", first.floorCurve(), Style.BOUND, RANDOM);

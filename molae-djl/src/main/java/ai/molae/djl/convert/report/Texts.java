@@ -54,6 +54,15 @@ final class Texts {
         return operator.name().toLowerCase(Locale.ROOT);
     }
 
+    /** The colour of an operator's curves. */
+    static int colour(ExpertOperator operator) {
+        return switch (operator) {
+            case GATE -> 0;
+            case UP -> 1;
+            case DOWN -> 2;
+        };
+    }
+
     /** A share as per cent. */
     static String percent(double share, int decimals) {
         return Double.isFinite(share) ? String.format(Locale.ROOT, "%." + decimals + "f %%", 100 * share) : UNKNOWN;

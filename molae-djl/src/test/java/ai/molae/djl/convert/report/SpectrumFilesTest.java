@@ -85,7 +85,7 @@ class SpectrumFilesTest {
         String floor = Texts.percent(new RandomFloor(4, 4).kept(1), 1);
 
         assertThat(SpectrumFiles.markdown(report(SPREAD, ONE)))
-                .startsWith("# Spectra of tiny\n")
+                .startsWith("# Spectra of tiny\n\nNorm: Frobenius.")
                 .contains(
                         "| layer | operator | n | m | groups | break-even r | break-even k at r = m | r = n/8 | r = n/4 |")
                 .contains(
