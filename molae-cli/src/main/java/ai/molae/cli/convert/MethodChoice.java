@@ -2,27 +2,25 @@ package ai.molae.cli.convert;
 
 import ai.molae.djl.convert.ConversionMethod;
 import java.util.Locale;
-import java.util.function.DoubleFunction;
 
 /** The methods that have a name. */
 enum MethodChoice {
     /** As Liu et al. have it. */
-    PAPER(ConversionMethod::paper),
+    PAPER,
     /** The best without text. */
-    DATA_FREE(ConversionMethod::dataFree),
+    DATA_FREE,
     /** The best with text and without training. */
-    CALIBRATED(ConversionMethod::calibrated),
+    CALIBRATED,
     /** The same, and the factors of each layer are trained towards its outputs. */
-    DISTILLED(ConversionMethod::distilled);
-
-    private final DoubleFunction<ConversionMethod> factory;
-
-    MethodChoice(DoubleFunction<ConversionMethod> factory) {
-        this.factory = factory;
-    }
+    DISTILLED;
 
     ConversionMethod method(double ratio) {
-        return factory.apply(ratio);
+        return switch (this) {
+            case PAPER -> ConversionMethod.paper(ratio);
+            case DATA_FREE -> ConversionMethod.dataFree(ratio);
+            case CALIBRATED -> ConversionMethod.calibrated(ratio);
+            case DISTILLED -> ConversionMethod.distilled(ratio);
+        };
     }
 
     /** The name as the user writes it. */

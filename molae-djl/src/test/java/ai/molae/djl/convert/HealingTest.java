@@ -31,6 +31,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterEach;
@@ -118,8 +119,8 @@ class HealingTest {
     }
 
     /** The last names of what is not as it was. */
-    private static TreeSet<String> changed(Map<String, float[]> before, Map<String, float[]> after) {
-        TreeSet<String> changed = new TreeSet<>();
+    private static Set<String> changed(Map<String, float[]> before, Map<String, float[]> after) {
+        Set<String> changed = new TreeSet<>();
         before.forEach((path, value) -> {
             if (!Arrays.equals(value, after.get(path))) {
                 changed.add(path.substring(path.lastIndexOf('.') + 1));
