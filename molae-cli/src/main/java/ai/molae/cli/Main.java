@@ -1,5 +1,7 @@
 package ai.molae.cli;
 
+import ai.molae.cli.convert.ConvertCommand;
+import ai.molae.cli.convert.SpectrumCommand;
 import ai.molae.cli.eval.EvalCommand;
 import ai.molae.cli.generate.GenerateCommand;
 import ai.molae.cli.inspect.InspectCommand;
@@ -34,6 +36,8 @@ import picocli.CommandLine.Spec;
             TrainCommand.class,
             ResumeCommand.class,
             TokenizeCommand.class,
+            SpectrumCommand.class,
+            ConvertCommand.class,
             AutoComplete.GenerateCompletion.class
         },
         exitCodeListHeading = "%nExit codes:%n",

@@ -260,7 +260,7 @@ public final class ModelCost {
      * Memory of a training step where it is highest, as molae trains: float32 parameters and gradients, experts with a backward pass of
      * their own (distinct latents and the products of gate and up are kept), everything else by autograd, which keeps inputs of products and of
      * norms, casts included. With recomputation the inputs of all segments are kept and the activations of the largest one at a time. Highest is
-     * the loss, with four copies of the logits ({@code [B, S, V]}: logits, their logarithms and the gradients of both), the head's backward
+     * the loss, with four copies of the logits ({@code [B, S, V]}: logits, their logarithms and the gradients of both; three with a teacher), the head's backward
      * pass, or the backward pass of a layer. An expectation under {@link UniformRouting}; the formats of other libraries differ, see
      * {@link #trainingBytes}.
      *

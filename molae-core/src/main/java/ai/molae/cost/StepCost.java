@@ -31,6 +31,8 @@ final class StepCost {
         double table = (double) spec.vocabSize() * spec.hiddenSize();
         boolean casts = settings.products() != ElementType.FLOAT32;
         boolean copies = !casts && settings.traits().contains(StepTrait.COPIED_PRODUCTS);
+        // Logits, their logarithms, and the gradients of both; with a teacher logits, its logits, and one gradient.
+        double inLoss = (settings.traits().contains(StepTrait.TEACHER) ? 3 : 4) + (copies ? 1 : 0);
         // The last layer's output, what the norm makes of it and what the head reads.
         double head = 2 * residual + (casts ? residual / 2 : residual) + (copies ? residual : 0);
         double kept = 0;
@@ -52,8 +54,7 @@ final class StepCost {
             }
         }
         return Stream.of(
-                        // logits, their logarithms, and the gradients of both
-                        at(kept + head + (casts ? 2 * table : 0), (copies ? 5 : 4) * logits, 0),
+                        at(kept + head + (casts ? 2 * table : 0), inLoss * logits, 0),
                         // the head's gradient, and that cast or copied
                         at(
                                 kept + head,

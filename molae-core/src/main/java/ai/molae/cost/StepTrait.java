@@ -10,5 +10,10 @@ public enum StepTrait {
      */
     COPIED_PRODUCTS,
     /** Routed experts have adapters, so that autograd records them: gathered rows and all intermediates are kept. */
-    EXPERTS_BY_AUTOGRAD
+    EXPERTS_BY_AUTOGRAD,
+    /**
+     * The loss compares the logits with those of a teacher too: these are there when the loss is taken and become its gradient, so that the
+     * logarithms of the logits are never kept.
+     */
+    TEACHER
 }

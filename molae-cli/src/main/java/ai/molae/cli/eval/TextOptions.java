@@ -65,6 +65,22 @@ public final class TextOptions {
     public TextOptions() {}
 
     /**
+     * What the options of another command stand for.
+     *
+     * @param text the text
+     * @param tokenizer how it is read
+     * @param sequence tokens read at once
+     * @return all tokens of the text once, float32
+     */
+    public static TextOptions of(List<Path> text, TokenizerChoice tokenizer, int sequence) {
+        TextOptions options = new TextOptions();
+        options.text = List.copyOf(text);
+        options.tokenizer = tokenizer;
+        options.sequence = sequence;
+        return options;
+    }
+
+    /**
      * Whether there is a text.
      *
      * @return true with {@code --text}

@@ -42,6 +42,59 @@ public record ConversionMethod(
         Optional<DistillationSpec> distillation) {
 
     /**
+     * The paper's.
+     *
+     * @param ratio the share of the parameters
+     * @return the method
+     */
+    public static ConversionMethod paper(double ratio) {
+        return builder()
+                .setRanks(new RankPolicy.Uniform(ratio))
+                .optRankReduction(0)
+                .build();
+    }
+
+    /**
+     * The best without text.
+     *
+     * @param ratio the share of the parameters
+     * @return the method
+     */
+    public static ConversionMethod dataFree(double ratio) {
+        return builder()
+                .setRanks(new RankPolicy.Budget(RankPolicy.Unit.PARAMETERS, ratio))
+                .optWeighting(Weighting.SCALES)
+                .build();
+    }
+
+    /**
+     * The best with a calibration and without training.
+     *
+     * @param ratio the share of the parameters
+     * @return the method
+     */
+    public static ConversionMethod calibrated(double ratio) {
+        return builder()
+                .setRanks(new RankPolicy.Budget(RankPolicy.Unit.PARAMETERS, ratio))
+                .optWeighting(Weighting.ACTIVATIONS)
+                .build();
+    }
+
+    /**
+     * As {@link #calibrated}, and the factors of each layer are trained towards its outputs.
+     *
+     * @param ratio the share of the parameters
+     * @return the method
+     */
+    public static ConversionMethod distilled(double ratio) {
+        return builder()
+                .setRanks(new RankPolicy.Budget(RankPolicy.Unit.PARAMETERS, ratio))
+                .optWeighting(Weighting.ACTIVATIONS)
+                .optDistillation(new DistillationSpec(200, 1024, 0.01))
+                .build();
+    }
+
+    /**
      * A builder.
      *
      * @return the builder

@@ -60,6 +60,7 @@ import java.util.function.Supplier;
  *
  * <p>For one thread, but {@link #stop} is for any.
  */
+@SuppressWarnings({"UnusedVariable", "DoNotCallSuggester"}) // being written
 public final class Converter {
 
     /**

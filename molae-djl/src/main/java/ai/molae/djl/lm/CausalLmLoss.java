@@ -60,6 +60,12 @@ public final class CausalLmLoss extends Loss {
      * @throws IllegalArgumentException if shapes do not match or a label is neither -100 nor in [0, V); the message has the numbers
      */
     public static NDArray crossEntropy(NDArray logits, NDArray labels) {
+        check(logits, labels);
+        return LmOps.crossEntropy(logits, labels);
+    }
+
+    /** One label for each row of logits, all of them token ids or -100. */
+    static void check(NDArray logits, NDArray labels) {
         Shape shape = logits.getShape();
         if (shape.dimension() < 1 || !shape.slice(0, shape.dimension() - 1).equals(labels.getShape())) {
             throw new IllegalArgumentException(
@@ -69,6 +75,5 @@ public final class CausalLmLoss extends Loss {
             throw new IllegalArgumentException("labels must be int64 or int32 token ids, got " + labels.getDataType());
         }
         LmOps.checkLabels(logits, labels);
-        return LmOps.crossEntropy(logits, labels);
     }
 }

@@ -5,6 +5,7 @@ import static ai.molae.djl.torch.TorchArguments.floats;
 import static ai.molae.djl.torch.TorchArguments.ints;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.molae.djl.torch.TorchOps;
@@ -112,6 +113,22 @@ final class LmOps {
      */
     static NDArray crossEntropy(NDArray logits, NDArray labels) {
         return OPS.call("cross_entropy", logits, labels).singletonOrThrow();
+    }
+
+    /**
+     * What {@link DistillationLoss} documents.
+     *
+     * @param logits {@code [..., V]}
+     * @param teacher the same shape; overwritten
+     * @param labels {@code [...]} int64
+     * @param temperature T
+     * @param share of the divergence in the loss
+     * @return the loss, without a graph, and a scalar with its gradient, both {@code []} float32
+     */
+    static NDList distillation(NDArray logits, NDArray teacher, NDArray labels, double temperature, double share) {
+        try (NDArray floats = floats(temperature, share)) {
+            return OPS.call("distillation", logits, teacher, labels, floats);
+        }
     }
 
     /**

@@ -30,7 +30,7 @@ final class Differences {
                 "; ",
                 keys.stream()
                         .filter(key -> !String.valueOf(checkpoint.get(key)).equals(String.valueOf(now.get(key))))
-                        .map(key -> words(key, checkpoint.get(key), now.get(key)))
+                        .map(key -> words(key, checkpoint.getOrDefault(key, "none"), now.getOrDefault(key, "none")))
                         .toList());
     }
 

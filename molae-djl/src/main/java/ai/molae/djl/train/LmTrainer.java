@@ -11,6 +11,7 @@ import ai.molae.djl.data.TrainingData;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
+import ai.molae.djl.lm.DistillationLoss;
 import ai.molae.djl.lm.LoraSpec;
 import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.PeakFlops;
@@ -32,6 +33,8 @@ import org.slf4j.LoggerFactory;
  * <pre>
  *   loss = Σ_labels cross-entropy / labels  +  Σ_passes aux · tokens of the pass / tokens        over all passes of a step
  * </pre>
+ *
+ * or, with a teacher, {@link DistillationLoss} in the place of the cross-entropy.
  *
  * <pre>{@code
  * try (LmTrainer trainer = LmTrainer.builder()
@@ -62,6 +65,7 @@ public final class LmTrainer implements AutoCloseable {
     private final Optional<TrainingData> validation;
     private final LmTrainingListener listener;
     private final Optional<Checkpoint> original;
+    private final Optional<Teacher> teacher;
     private final NDManager manager;
     private final Optimizer optimizer;
     private final TrainingStep step;
@@ -80,6 +84,8 @@ public final class LmTrainer implements AutoCloseable {
         validation = builder.validation;
         listener = builder.listener;
         original = builder.original;
+        teacher = builder.teacher;
+        teacher.ifPresent(known -> known.check(model, data.sequenceLength()));
         allowChanges = builder.allowChanges;
         flopsPerToken = CostModel.model(model.spec()).trainingFlops(data.sequenceLength());
         if (builder.checkpoints.isPresent()) {
@@ -93,7 +99,7 @@ public final class LmTrainer implements AutoCloseable {
                 checkMemory();
             }
             optimizer = Optimizers.of(manager, model.parametersByPath(), config.optimizer(), config.parameterGroups());
-            step = new TrainingStep(manager, model, config, optimizer);
+            step = new TrainingStep(manager, model, config, teacher, optimizer);
         } catch (RuntimeException e) {
             close(store);
             manager.close();
@@ -109,6 +115,9 @@ public final class LmTrainer implements AutoCloseable {
                 config.optimizer().stateBytesPerParameter());
         if (data.inOrder(0, 1).documents().length > 0) {
             estimate = estimate.withPadding();
+        }
+        if (teacher.isPresent()) {
+            estimate = estimate.withTeacher();
         }
         LOG.info("memory of a training step: {}", estimate);
         MemoryEstimate.available(model.device()).ifPresent(estimate::check);
@@ -201,6 +210,7 @@ public final class LmTrainer implements AutoCloseable {
         settings.put("dropout", String.valueOf(model.dropout()));
         settings.put("adapters", model.lora().map(LoraSpec::toString).orElse("none"));
         settings.put("trained", trained());
+        teacher.ifPresent(known -> settings.put("teacher", known.describe()));
         settings.put("data", data.fingerprint());
         settings.put("sequence_length", String.valueOf(data.sequenceLength()));
         return settings;
@@ -417,6 +427,7 @@ public final class LmTrainer implements AutoCloseable {
         private Optional<TrainingData> validation = Optional.empty();
         private Optional<Path> checkpoints = Optional.empty();
         private Optional<Checkpoint> original = Optional.empty();
+        private Optional<Teacher> teacher = Optional.empty();
         private boolean allowChanges;
         private CheckpointPolicy policy = CheckpointPolicy.standard();
         private LmTrainingListener listener = new LmTrainingListener() {};
@@ -503,6 +514,20 @@ public final class LmTrainer implements AutoCloseable {
         }
 
         /**
+         * Sets whose logits are learned from as well (default nobody's). Every pass runs the teacher first, as in inference. What is evaluated
+         * is the cross-entropy as ever.
+         *
+         * @param model another model of the same vocabulary, on the same device, open for as long as the trainer; may be prepared for
+         *     inference. It is not changed
+         * @param loss the temperature, and how much the teacher counts
+         * @return this builder
+         */
+        public Builder optTeacher(CausalLm model, DistillationLoss loss) {
+            teacher = Optional.of(new Teacher(model, loss));
+            return this;
+        }
+
+        /**
          * Sets whether a checkpoint may be resumed with another configuration or other data (default false); the model and the
          * optimizer's state must fit in any case.
          *
@@ -518,7 +543,8 @@ public final class LmTrainer implements AutoCloseable {
          * Builds the trainer.
          *
          * @return the trainer, the caller's to close
-         * @throws IllegalArgumentException if something is missing, nothing can be trained, or the memory does not suffice
+         * @throws IllegalArgumentException if something is missing, nothing can be trained, the teacher has another vocabulary, or the memory
+         *     does not suffice
          * @throws IOException if the folder cannot be written to, or another trainer has it open
          */
         public LmTrainer build() throws IOException {

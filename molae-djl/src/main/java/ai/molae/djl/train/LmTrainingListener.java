@@ -63,7 +63,8 @@ public interface LmTrainingListener {
      *
      * @param step its number, from 1
      * @param steps how many there will be; an estimate if training ends by tokens
-     * @param loss mean cross-entropy of the step's labels in nats, without auxiliary losses
+     * @param loss mean cross-entropy of the step's labels in nats, without auxiliary losses; with a teacher {@link
+     *     ai.molae.djl.lm.DistillationLoss}
      * @param auxLoss sum of the auxiliary losses with their coefficients
      * @param gradientNorm global gradient norm before clipping
      * @param learningRate the learning rate used

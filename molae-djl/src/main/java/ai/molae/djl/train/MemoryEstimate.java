@@ -140,7 +140,21 @@ public record MemoryEstimate(ModelSpec spec, StepSettings settings, StepBytes by
      * @return the estimate
      */
     public MemoryEstimate withPadding() {
-        Set<StepTrait> traits = EnumSet.of(StepTrait.PADDED);
+        return withTrait(StepTrait.PADDED);
+    }
+
+    /**
+     * For a loss that compares the logits with those of a teacher. The teacher's weights are not among the figures; what it needs besides, it
+     * needs before the step holds most.
+     *
+     * @return the estimate
+     */
+    public MemoryEstimate withTeacher() {
+        return withTrait(StepTrait.TEACHER);
+    }
+
+    private MemoryEstimate withTrait(StepTrait trait) {
+        Set<StepTrait> traits = EnumSet.of(trait);
         traits.addAll(settings.traits());
         return with(settings.withTraits(traits));
     }

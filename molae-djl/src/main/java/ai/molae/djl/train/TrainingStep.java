@@ -10,6 +10,7 @@ import ai.molae.djl.data.TokenBatch;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.CausalLmLoss;
 import ai.molae.djl.lm.DecoderLayer;
+import ai.molae.djl.lm.DistillationLoss;
 import ai.molae.djl.moe.CorrectionBias;
 import ai.molae.djl.moe.LayerRouting;
 import ai.molae.djl.moe.MoeBlock;
@@ -17,6 +18,7 @@ import ai.molae.djl.moe.RouterMonitor;
 import ai.molae.djl.torch.GradientTape;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** One optimizer step: the gradients of all its passes, the update, the correction biases. */
 final class TrainingStep {
@@ -24,12 +26,15 @@ final class TrainingStep {
     private final NDManager manager;
     private final CausalLm model;
     private final TrainingConfig config;
+    private final Optional<Teacher> teacher;
     private final Optimizer optimizer;
 
-    TrainingStep(NDManager manager, CausalLm model, TrainingConfig config, Optimizer optimizer) {
+    TrainingStep(
+            NDManager manager, CausalLm model, TrainingConfig config, Optional<Teacher> teacher, Optimizer optimizer) {
         this.manager = manager;
         this.model = model;
         this.config = config;
+        this.teacher = teacher;
         this.optimizer = optimizer;
     }
 
@@ -43,10 +48,10 @@ final class TrainingStep {
             long tokens,
             List<LayerRouting> routing) {}
 
-    /** Sums over the passes of a step. */
-    private record Losses(double crossEntropy, double aux) {
+    /** Sums over the passes of a step. With a teacher the first is what {@link DistillationLoss} makes of both. */
+    private record Losses(double loss, double aux) {
         Losses plus(Losses other) {
-            return new Losses(crossEntropy + other.crossEntropy, aux + other.aux);
+            return new Losses(loss + other.loss, aux + other.aux);
         }
     }
 
@@ -70,20 +75,14 @@ final class TrainingStep {
                 model.setDropoutSeed((config.seed() * 1_000_003 + state.step()) * 65_537 + pass);
                 losses = losses.plus(pass(passes.get(pass), labels, tokens));
             }
-            boolean finite = Double.isFinite(losses.crossEntropy()) && Double.isFinite(losses.aux());
+            boolean finite = Double.isFinite(losses.loss()) && Double.isFinite(losses.aux());
             double norm = finite ? optimizer.step(learningRate, tokensAfter, config.maxGradientNorm()) : Double.NaN;
             checkFinite(losses, norm, state.step());
             if (config.biasUpdateSpeed() > 0) {
                 CorrectionBias.update(layersWhoseRouterTrains(), monitor, config.biasUpdateSpeed());
             }
             return new Result(
-                    losses.crossEntropy(),
-                    losses.aux(),
-                    norm,
-                    learningRate,
-                    labels,
-                    tokens,
-                    monitor.layers(model.layers()));
+                    losses.loss(), losses.aux(), norm, learningRate, labels, tokens, monitor.layers(model.layers()));
         }
     }
 
@@ -91,17 +90,32 @@ final class TrainingStep {
     private Losses pass(TokenBatch batch, long labels, long tokens) {
         double labelShare = labels == 0 ? 0 : (double) batch.labelled() / labels;
         double tokenShare = tokens == 0 ? 0 : (double) batch.tokens() / tokens;
-        try (NDManager scope = manager.newSubManager();
-                GradientTape tape = new GradientTape()) {
-            NDList outputs = model.forward(new ParameterStore(scope, false), batch.inputs(scope), true);
-            NDArray crossEntropy = CausalLmLoss.crossEntropy(outputs.get(0), batch.labels(scope));
-            NDArray aux = outputs.get(1);
-            // Arrays, not Java numbers: DJL frees the scalar it makes of one before backward has read it.
-            NDArray loss = crossEntropy
-                    .mul(scope.full(new Shape(), (float) labelShare))
-                    .add(aux.mul(scope.full(new Shape(), (float) tokenShare)));
-            tape.backward(loss);
-            return new Losses(crossEntropy.getFloat() * labelShare, aux.getFloat() * tokenShare);
+        try (NDManager scope = manager.newSubManager()) {
+            NDList inputs = batch.inputs(scope);
+            // First the teacher: what the model keeps for its backward pass is not there yet.
+            Optional<NDArray> taught = teacher.map(known -> known.logits(scope, inputs));
+            try (GradientTape tape = new GradientTape()) {
+                NDList outputs = model.forward(new ParameterStore(scope, false), inputs, true);
+                DistillationLoss.Value value = loss(outputs.get(0), taught, batch.labels(scope));
+                NDArray aux = outputs.get(1);
+                // Arrays, not Java numbers: DJL frees the scalar it makes of one before backward has read it.
+                NDArray weighed = value.surrogate()
+                        .mul(scope.full(new Shape(), (float) labelShare))
+                        .add(aux.mul(scope.full(new Shape(), (float) tokenShare)));
+                tape.backward(weighed);
+                return new Losses(value.loss().getFloat() * labelShare, aux.getFloat() * tokenShare);
+            }
+        }
+    }
+
+    private DistillationLoss.Value loss(NDArray logits, Optional<NDArray> taught, NDArray labels) {
+        if (taught.isEmpty()) {
+            NDArray crossEntropy = CausalLmLoss.crossEntropy(logits, labels);
+            return new DistillationLoss.Value(crossEntropy, crossEntropy);
+        }
+        // Autograd holds the gradient that the teacher's logits have become for as long as it needs it.
+        try (NDArray theirs = taught.get()) {
+            return teacher.orElseThrow().loss().evaluate(logits, theirs, labels);
         }
     }
 
@@ -113,10 +127,10 @@ final class TrainingStep {
     }
 
     private void checkFinite(Losses losses, double norm, long stepsDone) {
-        if (!Double.isFinite(losses.crossEntropy()) || !Double.isFinite(losses.aux()) || !Double.isFinite(norm)) {
+        if (!Double.isFinite(losses.loss()) || !Double.isFinite(losses.aux()) || !Double.isFinite(norm)) {
             throw new TrainingDivergedException(
                     stepsDone + 1,
-                    "training diverged at step " + (stepsDone + 1) + ": loss " + losses.crossEntropy()
+                    "training diverged at step " + (stepsDone + 1) + ": loss " + losses.loss()
                             + ", auxiliary loss " + losses.aux() + ", gradient norm " + norm
                             + "; the first tensor that is not finite is " + firstNonFinite()
                             + "; the parameters are those of step " + stepsDone);

@@ -105,3 +105,34 @@
     flat = labels.reshape([-1]).to(4)
     total = torch.cross_entropy_loss(logits.reshape([-1, logits.size(-1)]).to(6), flat, None, 2, -100, 0.0)
     return total / torch.clamp_min((flat != -100).sum(), 1)
+
+  # What training minimises with a teacher, and a scalar with its gradient in the logits [..., V]. The teacher's logits, of the same shape, are
+  # overwritten with that gradient a few rows at a time, so that nothing else of their size is made. labels [...].
+  def distillation(self, logits: Tensor, teacher: Tensor, labels: Tensor, floats: Tensor) -> Tuple[Tensor, Tensor]:
+    temperature, share = annotate(List[float], floats.tolist())
+    V = logits.size(-1)
+    student = torch.detach(logits).reshape([-1, V])
+    gradient = teacher.reshape([-1, V])
+    flat = labels.reshape([-1]).to(4)
+    n = torch.clamp_min((flat != -100).sum(), 1)
+    total = torch.zeros([], dtype=7, layout=None, device=logits.device)
+    step = max(1, 1048576 // V)
+    for i in range((flat.size(0) + step - 1) // step):
+      size = min(step, flat.size(0) - i * step)
+      z = torch.narrow(student, 0, i * step, size)
+      t = torch.narrow(gradient, 0, i * step, size)
+      label = torch.narrow(flat, 0, i * step, size).unsqueeze(1)
+      ignored = label == -100
+      label = torch.clamp_min(label, 0)
+      logs = torch.log_softmax(z, -1)
+      hard = torch.neg(torch.gather(logs, 1, label))
+      g = torch.mul(torch.exp_(logs), 1.0 - share)
+      g = torch.scatter_add_(g, 1, label, torch.full_like(hard, share - 1.0))
+      q = torch.log_softmax(z / temperature, -1)
+      p = torch.log_softmax(t / temperature, -1)
+      soft = (torch.exp(p) * (p - q)).sum(-1, keepdim=True)
+      g = torch.add_(g, torch.sub_(torch.exp_(q), torch.exp_(p)), alpha=share * temperature)
+      losses = (1.0 - share) * hard + share * temperature * temperature * soft
+      total = total + losses.to(7).masked_fill_(ignored, 0.0).sum()
+      t.copy_(torch.masked_fill_(torch.div_(g, n), ignored, 0.0))
+    return ((total / n).to(6), torch.dot(logits.reshape([-1]), gradient.reshape([-1])))

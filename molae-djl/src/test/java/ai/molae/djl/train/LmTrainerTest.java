@@ -127,7 +127,7 @@ class LmTrainerTest {
     }
 
     /** The small text with another share of its labels masked in every sequence, so that passes have different numbers of labels. */
-    private static TrainingData masked() {
+    static TrainingData masked() {
         TrainingData data = SmallRun.data();
         return new TrainingData() {
             @Override

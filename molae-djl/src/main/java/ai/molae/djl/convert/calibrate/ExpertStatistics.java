@@ -11,6 +11,7 @@ package ai.molae.djl.convert.calibrate;
  * @param weightedOutputNorm mean over its tokens of p_i(x) ‖E_i(x)‖₂, the importance of REAP (arXiv 2510.13999); 0 without tokens
  * @param coActivation {@code [N][N]}: tokens that chose both; the diagonal is {@code counts}
  */
+@SuppressWarnings("ArrayRecordComponent") // a plain holder, never compared
 public record ExpertStatistics(
         long tokens,
         long[] counts,
