@@ -5,6 +5,7 @@ import ai.molae.cli.work.Meter;
 import ai.molae.djl.convert.ConversionMethod;
 import ai.molae.djl.convert.Weighting;
 import ai.molae.djl.convert.calibrate.Calibration;
+import ai.molae.djl.convert.calibrate.CalibrationWindows;
 import ai.molae.djl.convert.calibrate.Calibrator;
 import ai.molae.djl.convert.calibrate.InnerMoments;
 import ai.molae.djl.convert.calibrate.MomentSettings;
@@ -13,10 +14,14 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Reads a calibration that was kept, or makes one. */
 final class Calibrations {
+
+    private static final long MEASURED_TOKENS = 8192;
 
     private final CalibrationOptions options;
     private final TextOptions texts;
@@ -53,6 +58,15 @@ final class Calibrations {
                     + ") than are needed (" + settings + "); name a folder that does not exist, to be written");
         }
         return kept;
+    }
+
+    /** Text that goes through the layers while they are converted: all of it to train on, a little to measure their outputs on; empty if there is none. */
+    Optional<List<int[]>> windows(Checkpoint checkpoint, boolean toTrain) throws IOException {
+        if (options.text().isEmpty()) {
+            return Optional.empty();
+        }
+        long most = toTrain ? options.tokens() : Math.min(options.tokens(), MEASURED_TOKENS);
+        return Optional.of(CalibrationWindows.of(texts.windows("--calibrate", options.text(), checkpoint), most));
     }
 
     private Calibration make(Checkpoint checkpoint, MomentSettings settings, Path folder) throws IOException {

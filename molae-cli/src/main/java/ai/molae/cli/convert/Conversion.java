@@ -87,6 +87,7 @@ final class Conversion {
             Calibrations calibrations =
                     new Calibrations(options.calibration, options.texts, console.getErr(), options.quiet, interruption);
             builder.optCalibration(calibrations.get(source, Calibrations.settings(method), work.calibration()));
+            calibrations.windows(source, method.distillation().isPresent()).ifPresent(builder::optText);
         }
         ConversionReport report = factor(builder);
         try (Checkpoint converted = Checkpoints.open(options.target)) {

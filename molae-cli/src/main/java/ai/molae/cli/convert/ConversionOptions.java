@@ -21,11 +21,6 @@ import picocli.CommandLine.Option;
 /** How a model is converted: a method by name, and single settings in the place of its own. */
 final class ConversionOptions {
 
-    /** Of {@code --distill} where the method does not distil by itself. */
-    private static final int DISTILLED_TOKENS = 1024;
-
-    private static final double DISTILLED_RATE = 0.01;
-
     @Option(
             names = "--method",
             paramLabel = "NAME",
@@ -232,7 +227,8 @@ final class ConversionOptions {
         }
         return Optional.of(preset.distillation()
                 .map(own -> new DistillationSpec(steps, own.tokensPerStep(), own.learningRate()))
-                .orElseGet(() -> new DistillationSpec(steps, DISTILLED_TOKENS, DISTILLED_RATE)));
+                .orElseGet(() -> new DistillationSpec(
+                        steps, DistillationSpec.DEFAULT.tokensPerStep(), DistillationSpec.DEFAULT.learningRate())));
     }
 
     private String whatNeedsText(ConversionMethod result) {

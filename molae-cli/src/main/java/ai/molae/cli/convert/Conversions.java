@@ -1,5 +1,6 @@
 package ai.molae.cli.convert;
 
+import ai.molae.djl.hf.CheckpointDraft;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -10,7 +11,6 @@ final class Conversions {
 
     /** Throws away what is unfinished. */
     static void discard(Path target) throws IOException {
-        WorkFolder.delete(
-                target.toAbsolutePath().normalize().resolveSibling("." + target.getFileName() + "-conversion"));
+        CheckpointDraft.discard(target);
     }
 }

@@ -34,14 +34,18 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Converts the checkpoint of a standard MoE into one of a MoLAE (Liu et al., arXiv 2503.23100), layer by layer, so that the model never stands in memory:
@@ -60,7 +64,6 @@ import java.util.function.Supplier;
  *
  * <p>For one thread, but {@link #stop} is for any.
  */
-@SuppressWarnings({"UnusedVariable", "DoNotCallSuggester"}) // being written
 public final class Converter {
 
     /**
@@ -72,6 +75,7 @@ public final class Converter {
      */
     public record Progress(String stage, long done, long total) {}
 
+    private static final Logger LOG = LoggerFactory.getLogger(Converter.class);
     private static final int WINDOWS_PER_BATCH = 8;
 
     private final Path source;
@@ -134,7 +138,7 @@ public final class Converter {
      * @return what it did
      * @throws IllegalArgumentException if the model has no MoE layer or is factored already, a latent size exceeds the rank of the matrices, weights
      *     are not finite, the calibration is of another checkpoint, or an unfinished conversion of other settings is in the way
-     * @throws ConversionStoppedException if it was stopped
+     * @throws CancellationException if it was stopped
      * @throws IOException if reading or writing fails; what is finished stays for the next call
      */
     public ConversionReport convert() throws IOException {
@@ -210,13 +214,19 @@ public final class Converter {
         }
         long needed =
                 factored.values().stream().mapToLong(this::layerBytes).max().orElse(0);
+        if (needed > memoryLimit && method.distillation().isEmpty()) {
+            LOG.warn(
+                    "outputs are not measured: a layer and its factored form take {} MB, the memory limit is {} MB",
+                    needed / (1 << 20),
+                    memoryLimit / (1 << 20));
+            return Optional.empty();
+        }
         if (needed > memoryLimit) {
             throw new IllegalArgumentException(
-                    "text goes through whole layers in float32, the original and the factored one"
-                            + (method.distillation().isPresent() ? " with its gradients and moments" : "")
+                    "distillation holds whole layers in float32, the original and the factored one with its gradients and moments"
                             + ", which takes "
                             + needed / (1 << 20) + " MB; the memory limit is " + memoryLimit / (1 << 20)
-                            + " MB; allow more, or convert without text for outputs and distillation");
+                            + " MB; allow more, or convert without distillation");
         }
         return Optional.of(new ConvertedStream(job.checkpoint(), windows, WINDOWS_PER_BATCH, () -> {
             if (stopped) {
@@ -298,8 +308,8 @@ public final class Converter {
         }
     }
 
-    private ConversionStoppedException stoppedException() {
-        return new ConversionStoppedException("the conversion into " + target
+    private CancellationException stoppedException() {
+        return new CancellationException("the conversion into " + target
                 + " was stopped; what is finished is kept in " + CheckpointDraft.folderOf(target)
                 + ", and the same conversion goes on from there");
     }
@@ -331,14 +341,14 @@ public final class Converter {
                             () -> {
                                 // The errors are known once all factors are written.
                                 result.set(result(layer, molae, factors, converted.outputError(), start));
-                                return LayerNote.write(result.get());
+                                return LayerNote.write(Objects.requireNonNull(result.get()));
                             });
             if (text.isPresent()) {
                 text.get().convert(layer, factored, job.draft(), molae, rows, method.distillation(), write);
             } else {
                 write.accept(new ConvertedStream.Converted(rows, OptionalDouble.empty()));
             }
-            return result.get();
+            return Objects.requireNonNull(result.get());
         } catch (StopSignal e) {
             throw stoppedException();
         } catch (IllegalArgumentException e) {
@@ -509,7 +519,7 @@ public final class Converter {
      *
      * @return the spectra of all MoE layers
      * @throws IllegalArgumentException as {@link #convert}
-     * @throws ConversionStoppedException if it was stopped
+     * @throws CancellationException if it was stopped
      * @throws IOException if reading fails
      */
     public SpectrumReport spectrum() throws IOException {
@@ -587,7 +597,7 @@ public final class Converter {
         return windows.isEmpty() ? "none" : windows.size() + " windows, " + Long.toHexString(sum);
     }
 
-    /** Asks a running conversion to stop at the next matrix; {@link #convert} then throws {@link ConversionStoppedException}. */
+    /** Asks a running conversion to stop at the next matrix; {@link #convert} then throws {@link CancellationException}. */
     public void stop() {
         stopped = true;
     }

@@ -11,9 +11,12 @@ import ai.molae.djl.torch.NoGrad;
 import ai.molae.spec.Activation;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.function.DoubleUnaryOperator;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The norm that follows from weights alone. The layer reads {@code x = γ ⊙ x̂} with x̂ normalised; taking the elements of x̂ for independent with variance 1,
@@ -36,12 +39,11 @@ final class ScaleMetric implements Metric {
 
     private final ExpertSource source;
     private final float[] gamma;
-    private final double[] @Nullable [][] lefts;
+    private final Map<Integer, Map<ExpertOperator, double[]>> lefts = new HashMap<>();
 
     ScaleMetric(ExpertSource source, float[] gamma) {
         this.source = source;
         this.gamma = gamma.clone();
-        lefts = new double[source.spec().numExperts()][][];
     }
 
     @Override
@@ -64,7 +66,7 @@ final class ScaleMetric implements Metric {
 
     @Override
     public NDArray left(NDManager manager, ExpertOperator operator, int expert) {
-        return copied(manager, lefts(expert)[operator.ordinal()]);
+        return copied(manager, Objects.requireNonNull(lefts(expert).get(operator)));
     }
 
     private static NDArray copied(NDManager manager, double[] values) {
@@ -73,21 +75,17 @@ final class ScaleMetric implements Metric {
         }
     }
 
-    private synchronized double[][] lefts(int expert) {
-        double[] @Nullable [] known = lefts[expert];
-        if (known != null) {
-            return known;
-        }
-        double[][] computed = compute(expert);
-        lefts[expert] = computed;
-        return computed;
+    private synchronized Map<ExpertOperator, double[]> lefts(int expert) {
+        return lefts.computeIfAbsent(expert, this::compute);
     }
 
-    private double[][] compute(int expert) {
+    private Map<ExpertOperator, double[]> compute(int expert) {
         MoeSpec spec = source.spec();
         Activation activation = spec.activation();
         int m = spec.intermediateSize();
-        double[][] left = new double[ExpertOperator.values().length][m];
+        double[] ofGate = new double[m];
+        double[] ofUp = new double[m];
+        double[] ofDown = new double[m];
         try (NDManager scope = NDManager.newBaseManager("PyTorch");
                 NoGrad noGrad = new NoGrad()) {
             double[] up = rowNorms(scope, expert, ExpertOperator.UP);
@@ -98,23 +96,23 @@ final class ScaleMetric implements Metric {
                 double value = mean(z -> square(activation.apply(a * z)));
                 double slope = mean(z -> square(activation.derivative(a * z)));
                 double other = spec.gated() ? up[j] : 1;
-                left[ExpertOperator.DOWN.ordinal()][j] = value * other;
-                left[ExpertOperator.UP.ordinal()][j] = down[j] * (spec.gated() ? value : slope);
-                left[ExpertOperator.GATE.ordinal()][j] = down[j] * slope * other;
+                ofDown[j] = value * other;
+                ofUp[j] = down[j] * (spec.gated() ? value : slope);
+                ofGate[j] = down[j] * slope * other;
             }
         }
-        for (double[] weights : left) {
-            floor(weights);
-        }
-        return left;
+        return Map.of(
+                ExpertOperator.GATE, floored(ofGate),
+                ExpertOperator.UP, floored(ofUp),
+                ExpertOperator.DOWN, floored(ofDown));
     }
 
     /** A dead row counts little, not nothing. */
-    private static void floor(double[] weights) {
-        double mean = java.util.Arrays.stream(weights).average().orElse(0);
-        for (int j = 0; j < weights.length; j++) {
-            weights[j] = Math.max(weights[j], mean > 0 ? 1e-6 * mean : 1);
-        }
+    private static double[] floored(double[] weights) {
+        double mean = Arrays.stream(weights).average().orElse(0);
+        return Arrays.stream(weights)
+                .map(weight -> Math.max(weight, mean > 0 ? 1e-6 * mean : 1))
+                .toArray();
     }
 
     /** Of the m rows of X: inputs of gate and up are weighted by γ. */

@@ -27,7 +27,7 @@ public record MomentSettings(boolean expertInputs, InnerMoments inner) {
         long n = spec.hiddenSize();
         long m = spec.intermediateSize();
         long experts = spec.numExperts();
-        long others = spec.operators().size() - 1;
+        long others = spec.operators().size() - 1L;
         long inner =
                 switch (this.inner) {
                     case NONE -> 0;

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
+import java.util.Objects;
 import java.util.stream.Stream;
 
 /** A folder that is there completely or not at all: filled beside its place, forced to the disk, then renamed. */
@@ -64,7 +65,7 @@ final class WholeFolder implements AutoCloseable {
         }
         Files.move(part, place, StandardCopyOption.ATOMIC_MOVE);
         try {
-            force(place.getParent(), StandardOpenOption.READ);
+            force(Objects.requireNonNull(place.getParent(), "the root"), StandardOpenOption.READ);
         } catch (IOException e) {
             // Windows opens no folder; there the file system's own journal has to do.
         }

@@ -29,6 +29,7 @@ final class LinearAlgebra {
     private LinearAlgebra() {}
 
     /** Eigenvalues in descending order, and as many eigenvectors as rows {@code [r, n]}. */
+    @SuppressWarnings("ArrayRecordComponent") // a record for its brevity; nobody compares or changes it
     record Eigen(double[] values, NDArray vectors) {}
 
     static NDList call(String method, NDArray... arguments) {

@@ -20,6 +20,7 @@ public final class RankAllocation {
      * @param denseCost what it costs not to factor
      * @param step ranks are multiples of this
      */
+    @SuppressWarnings("ArrayRecordComponent") // a record for its brevity; nobody compares or changes it
     public record Item(double[] tail, double costPerRank, double denseCost, int step) {}
 
     /** Not factored. */
