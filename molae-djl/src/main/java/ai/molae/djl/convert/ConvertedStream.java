@@ -27,16 +27,20 @@ final class ConvertedStream implements AutoCloseable {
 
     private final Checkpoint checkpoint;
     private final LayerStream stream;
+    private final boolean multipliedOut;
     private int next;
 
     /**
      * Begins with the embedding.
      *
      * @param windows the text
+     * @param multipliedOut whether finished layers are written as standard ones
      * @param beforeBatch run before every batch, to stop by an exception
      */
-    ConvertedStream(Checkpoint checkpoint, List<int[]> windows, int batchSize, Runnable beforeBatch) {
+    ConvertedStream(
+            Checkpoint checkpoint, List<int[]> windows, int batchSize, boolean multipliedOut, Runnable beforeBatch) {
         this.checkpoint = checkpoint;
+        this.multipliedOut = multipliedOut;
         stream = LayerStream.open(checkpoint, windows, batchSize, Device.cpu()).onBatch(beforeBatch);
     }
 
@@ -94,8 +98,9 @@ final class ConvertedStream implements AutoCloseable {
                     stream.complete(decoder.feedForward());
                 } else {
                     MoeBlock original = (MoeBlock) decoder.feedForward();
-                    try (CheckpointDraft.Layer finished = draft.read(next, molae)) {
-                        stream.complete(FactoredBlock.of(manager, original, molae, finished));
+                    MoeSpec written = multipliedOut ? molae.withoutLatent() : molae;
+                    try (CheckpointDraft.Layer finished = draft.read(next, written)) {
+                        stream.complete(FactoredBlock.of(manager, original, written, finished));
                     }
                 }
             }

@@ -1,51 +1,23 @@
 package ai.molae.djl.convert;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Parameter;
-import ai.molae.cost.CostModel;
-import ai.molae.djl.convert.LayerPlanner.Spectra;
 import ai.molae.djl.convert.calibrate.Calibration;
-import ai.molae.djl.convert.calibrate.LayerMoments;
 import ai.molae.djl.convert.calibrate.SourceFingerprint;
-import ai.molae.djl.convert.factor.ExpertSource;
-import ai.molae.djl.convert.factor.LayerFactors;
-import ai.molae.djl.convert.factor.Metric;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointDraft;
-import ai.molae.djl.hf.LayerRows;
-import ai.molae.djl.json.SpecJson;
 import ai.molae.djl.safetensors.TensorType;
-import ai.molae.spec.ExpertGroups;
-import ai.molae.spec.ExpertOperator;
-import ai.molae.spec.LatentSpec;
-import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
-import com.google.gson.JsonNull;
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalDouble;
-import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Converts the checkpoint of a standard MoE into one of a MoLAE (Liu et al., arXiv 2503.23100), layer by layer, so that the model never stands in memory:
@@ -59,8 +31,8 @@ import org.slf4j.LoggerFactory;
  *         .convert();
  * }</pre>
  *
- * <p>Memory: what {@link Builder#optMemoryLimit} allows for factorisations, the projections of a layer in float32, and one expert. An interrupted
- * conversion, killed or out of disk space, is gone on with by the next one of the same settings; the target appears when it is complete.
+ * <p>Memory: what {@link Builder#optMemoryLimit} allows for factorisations, the projections of a layer in float32, and one expert; with text, two layers more. An
+ * interrupted conversion, killed or out of disk space, is gone on with by the next one of the same settings; the target appears when it is complete.
  *
  * <p>For one thread, but {@link #stop} is for any.
  */
@@ -75,13 +47,9 @@ public final class Converter {
      */
     public record Progress(String stage, long done, long total) {}
 
-    private static final Logger LOG = LoggerFactory.getLogger(Converter.class);
-    private static final int WINDOWS_PER_BATCH = 8;
-
     private final Path source;
-    private final Path target;
+    private final Optional<Path> target;
     private final ConversionMethod method;
-    private final LayerPlanner planner;
     private final Optional<Calibration> calibration;
     private final List<int[]> windows;
     private final long memoryLimit;
@@ -93,7 +61,7 @@ public final class Converter {
 
     private Converter(Builder builder) {
         source = builder.source.orElseThrow(() -> missing("source", "setSource"));
-        target = builder.target.orElse(Path.of(""));
+        target = builder.target;
         method = builder.method.orElseThrow(() -> missing("method", "setMethod"));
         calibration = builder.calibration;
         windows = builder.windows;
@@ -102,7 +70,6 @@ public final class Converter {
         type = builder.type;
         multipliedOut = builder.multipliedOut;
         listener = builder.listener;
-        planner = new LayerPlanner(method);
         if (method.needsCalibration() && calibration.isEmpty()) {
             throw new IllegalArgumentException("the method needs a calibration: weighting " + method.weighting()
                     + ", groups " + method.groups().kind() + ", " + method.alternatingSweeps()
@@ -137,381 +104,33 @@ public final class Converter {
      *
      * @return what it did
      * @throws IllegalArgumentException if the model has no MoE layer or is factored already, a latent size exceeds the rank of the matrices, weights
-     *     are not finite, the calibration is of another checkpoint, or an unfinished conversion of other settings is in the way
-     * @throws CancellationException if it was stopped
+     *     are not finite, the calibration is of another checkpoint, memory is too small, or an unfinished conversion of other settings is in the way
+     * @throws CancellationException if it was stopped; what is finished stays for the next call
      * @throws IOException if reading or writing fails; what is finished stays for the next call
      */
     public ConversionReport convert() throws IOException {
-        if (target.toString().isEmpty()) {
-            throw missing("target", "setTarget");
-        }
+        Path folder = target.orElseThrow(() -> missing("target", "setTarget"));
         try (Checkpoint checkpoint = Checkpoint.open(source)) {
             Map<Integer, MoeSpec> layers = check(checkpoint);
             TensorType written = type.orElseGet(checkpoint::prevailingType);
             try (CheckpointDraft draft =
-                            CheckpointDraft.open(target, checkpoint, written, settings(checkpoint, written));
-                    Workers workers = workers(layers)) {
-                return convert(new Job(checkpoint, layers, draft, workers, written));
+                            CheckpointDraft.open(folder, checkpoint, written, settings(checkpoint, written));
+                    Workers workers = Workers.of(threads, memoryLimit, layers.values())) {
+                LayerMetrics metrics = new LayerMetrics(checkpoint, method, calibration);
+                ConversionPlan plan = new ConversionPlan(
+                        metrics, layers, workers, () -> new ReadCounter("spectra", listener, this::checkStopped));
+                return new ConversionRun(
+                                metrics,
+                                draft,
+                                workers,
+                                new ConversionRun.Settings(method, windows, memoryLimit, written, multipliedOut),
+                                () -> new ReadCounter("layers", listener, this::checkStopped))
+                        .convert(
+                                name(source),
+                                plan.of(draft),
+                                (bytes, total) -> listener.accept(new Progress("copying", bytes, total)));
             }
         }
-    }
-
-    /** What a conversion works with. */
-    private record Job(
-            Checkpoint checkpoint,
-            Map<Integer, MoeSpec> layers,
-            CheckpointDraft draft,
-            Workers workers,
-            TensorType written) {}
-
-    private ConversionReport convert(Job job) throws IOException {
-        Map<Integer, Optional<LatentSpec>> plan = plan(job);
-        Map<Integer, MoeSpec> factored = new TreeMap<>();
-        plan.forEach((layer, latent) -> latent.ifPresent(
-                l -> factored.put(layer, spec(job.layers(), layer).withLatent(l))));
-        factored.values().forEach(LayerFactors::checkRanks);
-        Units units = new Units(
-                "layers",
-                factored.values().stream().mapToLong(Converter::matrices).sum());
-        List<LayerConversion> done = new ArrayList<>();
-        Optional<ConvertedStream> text = text(job, factored);
-        try {
-            for (Map.Entry<Integer, MoeSpec> layer : factored.entrySet()) {
-                Optional<String> finished = job.draft().finished(layer.getKey());
-                if (finished.isPresent()) {
-                    units.add(matrices(layer.getValue()));
-                    done.add(LayerNote.read(layer.getKey(), spec(job.layers(), layer.getKey()), finished.get()));
-                } else {
-                    done.add(convert(job, layer.getKey(), factored, text, units));
-                }
-            }
-        } finally {
-            text.ifPresent(ConvertedStream::close);
-        }
-        ModelSpec before = job.checkpoint().spec();
-        ModelSpec after = before.mapLayers((i, layer) -> {
-            MoeSpec molae = factored.get(i);
-            return molae == null ? layer : molae;
-        });
-        ConversionReport report = new ConversionReport(name(source), method.describe(), before, after, done, Map.of());
-        job.draft()
-                .finish(
-                        multipliedOut ? before : after,
-                        factored.keySet(),
-                        Map.of(),
-                        (bytes, total) -> listener.accept(new Progress("copying", bytes, total)));
-        return report;
-    }
-
-    /** The text, if it has work to do. */
-    private Optional<ConvertedStream> text(Job job, Map<Integer, MoeSpec> factored) throws IOException {
-        boolean work = false;
-        for (int layer : factored.keySet()) {
-            work |= job.draft().finished(layer).isEmpty();
-        }
-        if (windows.isEmpty() || !work) {
-            return Optional.empty();
-        }
-        long needed =
-                factored.values().stream().mapToLong(this::layerBytes).max().orElse(0);
-        if (needed > memoryLimit && method.distillation().isEmpty()) {
-            LOG.warn(
-                    "outputs are not measured: a layer and its factored form take {} MB, the memory limit is {} MB",
-                    needed / (1 << 20),
-                    memoryLimit / (1 << 20));
-            return Optional.empty();
-        }
-        if (needed > memoryLimit) {
-            throw new IllegalArgumentException(
-                    "distillation holds whole layers in float32, the original and the factored one with its gradients and moments"
-                            + ", which takes "
-                            + needed / (1 << 20) + " MB; the memory limit is " + memoryLimit / (1 << 20)
-                            + " MB; allow more, or convert without distillation");
-        }
-        return Optional.of(new ConvertedStream(job.checkpoint(), windows, WINDOWS_PER_BATCH, () -> {
-            if (stopped) {
-                throw new StopSignal();
-            }
-        }));
-    }
-
-    private long layerBytes(MoeSpec molae) {
-        long copies = method.distillation().isPresent() ? 5 : 1;
-        return Float.BYTES
-                * (CostModel.layer(molae.withoutLatent()).parameters()
-                        + copies * CostModel.layer(molae).parameters());
-    }
-
-    private static String name(Path folder) {
-        Path name = folder.toAbsolutePath().normalize().getFileName();
-        return name == null ? folder.toString() : name.toString();
-    }
-
-    private static MoeSpec spec(Map<Integer, MoeSpec> layers, int layer) {
-        MoeSpec spec = layers.get(layer);
-        if (spec == null) {
-            throw new IllegalArgumentException("layer " + layer + " is no MoE layer; those are " + layers.keySet());
-        }
-        return spec;
-    }
-
-    /** Matrices to read: each once for the projections and once for the own factors. */
-    private static long matrices(MoeSpec factored) {
-        return 2L
-                * factored.numExperts()
-                * factored.latent().orElseThrow().latentSizes().size();
-    }
-
-    /** Counts matrices, and stops between them if asked to. */
-    private final class Units {
-        private final String stage;
-        private final long total;
-        private long done;
-
-        Units(String stage, long total) {
-            this.stage = stage;
-            this.total = total;
-        }
-
-        synchronized void add(long more) {
-            done += more;
-            listener.accept(new Progress(stage, done, total));
-        }
-
-        /** A source that counts what is read. */
-        ExpertSource counting(ExpertSource experts) {
-            return new ExpertSource() {
-                @Override
-                public MoeSpec spec() {
-                    return experts.spec();
-                }
-
-                @Override
-                public NDArray read(NDManager manager, int expert, ExpertOperator operator) {
-                    if (stopped) {
-                        throw new StopSignal();
-                    }
-                    NDArray matrix = experts.read(manager, expert, operator);
-                    add(1);
-                    return matrix;
-                }
-            };
-        }
-    }
-
-    /** Unwinds to where the stop is reported. */
-    private static final class StopSignal extends RuntimeException {
-        private static final long serialVersionUID = 1;
-
-        StopSignal() {
-            super("stopped", null, false, false);
-        }
-    }
-
-    private CancellationException stoppedException() {
-        return new CancellationException("the conversion into " + target
-                + " was stopped; what is finished is kept in " + CheckpointDraft.folderOf(target)
-                + ", and the same conversion goes on from there");
-    }
-
-    private LayerConversion convert(
-            Job job, int layer, Map<Integer, MoeSpec> factored, Optional<ConvertedStream> text, Units units)
-            throws IOException {
-        long start = System.nanoTime();
-        MoeSpec molae = spec(factored, layer);
-        Metric metric = metric(job.checkpoint(), layer, moments(layer));
-        Supplier<ExpertSource> sources = () -> units.counting(new CheckpointExperts(job.checkpoint(), layer));
-        LayerFactors.Problem problem = new LayerFactors.Problem(
-                molae,
-                metric,
-                rankReduction(molae),
-                scalarType(job.written()),
-                new LayerFactors.Iterations(method.alternatingSweeps(), method.refinementSteps()),
-                heldDecoders(molae));
-        try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                LayerFactors factors = LayerFactors.solve(
-                        manager, problem, sources, job.workers().executor())) {
-            LayerRows rows = new FactoredRows(factors, sources.get());
-            AtomicReference<LayerConversion> result = new AtomicReference<>();
-            ConvertedStream.Use write = converted -> job.draft()
-                    .write(
-                            layer,
-                            multipliedOut ? molae.withoutLatent() : molae,
-                            multipliedOut ? new MultipliedRows(molae, converted.rows()) : converted.rows(),
-                            () -> {
-                                // The errors are known once all factors are written.
-                                result.set(result(layer, molae, factors, converted.outputError(), start));
-                                return LayerNote.write(Objects.requireNonNull(result.get()));
-                            });
-            if (text.isPresent()) {
-                text.get().convert(layer, factored, job.draft(), molae, rows, method.distillation(), write);
-            } else {
-                write.accept(new ConvertedStream.Converted(rows, OptionalDouble.empty()));
-            }
-            return Objects.requireNonNull(result.get());
-        } catch (StopSignal e) {
-            throw stoppedException();
-        } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("layer " + layer + ": " + e.getMessage(), e);
-        }
-    }
-
-    private LayerConversion result(
-            int layer, MoeSpec molae, LayerFactors factors, OptionalDouble outputError, long start) {
-        Map<ExpertOperator, OperatorError> errors = new EnumMap<>(ExpertOperator.class);
-        molae.latent()
-                .orElseThrow()
-                .latentSizes()
-                .forEach((operator, r) -> errors.put(
-                        operator,
-                        new OperatorError(
-                                r,
-                                factors.relativeError(operator),
-                                method.weighting() == Weighting.NONE
-                                        ? OptionalDouble.empty()
-                                        : OptionalDouble.of(factors.weightedError(operator)))));
-        return new LayerConversion(
-                layer, molae.withoutLatent(), molae, errors, outputError, (System.nanoTime() - start) / 1e9);
-    }
-
-    private OptionalInt rankReduction(MoeSpec molae) {
-        if (method.rankReduction().isEmpty() || method.rankReduction().getAsInt() > 0) {
-            return method.rankReduction();
-        }
-        return OptionalInt.of(molae.latent().orElseThrow().latentSizes().values().stream()
-                .mapToInt(Integer::intValue)
-                .max()
-                .orElseThrow());
-    }
-
-    private static int scalarType(TensorType type) {
-        return switch (type) {
-            case BF16 -> 15;
-            case F16 -> 5;
-            default -> 6;
-        };
-    }
-
-    /** A quarter of the memory limit for what own factors are computed with. */
-    private int heldDecoders(MoeSpec molae) {
-        long r = molae.latent().orElseThrow().latentSizes().values().stream()
-                .mapToInt(Integer::intValue)
-                .max()
-                .orElseThrow();
-        long bytes = (molae.hiddenSize() * r + 2 * r * r) * Double.BYTES;
-        return (int) Math.min(10_000, Math.max(1, memoryLimit / 4 / bytes));
-    }
-
-    private Optional<LayerMoments> moments(int layer) throws IOException {
-        return calibration.isPresent() ? Optional.of(calibration.get().layer(layer)) : Optional.empty();
-    }
-
-    private Metric metric(Checkpoint checkpoint, int layer, Optional<LayerMoments> moments) {
-        return switch (method.weighting()) {
-            case NONE -> Metric.FROBENIUS;
-            case FREQUENCY -> Metrics.frequency(moments.orElseThrow(), method.shrinkage());
-            case SCALES -> new ScaleMetric(new CheckpointExperts(checkpoint, layer), gamma(checkpoint, layer));
-            case ACTIVATIONS -> Metrics.moments(moments.orElseThrow(), method.shrinkage(), false);
-            case SENSITIVITY -> Metrics.moments(moments.orElseThrow(), method.shrinkage(), true);
-        };
-    }
-
-    /** The weights of the norm before the layer. */
-    private static float[] gamma(Checkpoint checkpoint, int layer) {
-        Parameter norm = Parameter.builder()
-                .setName("norm")
-                .setType(Parameter.Type.OTHER)
-                .optShape(new Shape(checkpoint.spec().hiddenSize()))
-                .build();
-        try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                NDArray values = checkpoint
-                        .weights(Map.of("layers." + layer + ".post_attention_layernorm", norm))
-                        .read(manager, norm, 0, checkpoint.spec().hiddenSize())) {
-            return values.toFloatArray();
-        }
-    }
-
-    /** The latent part of every MoE layer, found once and remembered in the draft. */
-    private Map<Integer, Optional<LatentSpec>> plan(Job job) throws IOException {
-        Optional<String> before = job.draft().note("plan.json");
-        if (before.isPresent()) {
-            Map<Integer, Optional<LatentSpec>> plan = new TreeMap<>();
-            JsonParser.parseString(before.get())
-                    .getAsJsonObject()
-                    .asMap()
-                    .forEach((layer, tree) -> plan.put(
-                            Integer.valueOf(layer),
-                            tree.isJsonNull()
-                                    ? Optional.empty()
-                                    : Optional.of(
-                                            SpecJson.latent("plan.json: " + layer + ".", tree.getAsJsonObject()))));
-            return plan;
-        }
-        Map<Integer, Optional<LatentSpec>> plan = newPlan(job);
-        JsonObject json = new JsonObject();
-        plan.forEach((layer, latent) -> json.add(
-                String.valueOf(layer), latent.isPresent() ? SpecJson.toTree(latent.get()) : JsonNull.INSTANCE));
-        job.draft().note("plan.json", json + "\n");
-        return plan;
-    }
-
-    private Map<Integer, Optional<LatentSpec>> newPlan(Job job) throws IOException {
-        if (method.ranks() instanceof RankPolicy.Budget budget) {
-            return planner.allocate(spectra(job.checkpoint(), job.layers(), job.workers()), budget);
-        }
-        Map<Integer, Optional<LatentSpec>> plan = new TreeMap<>();
-        for (Map.Entry<Integer, MoeSpec> layer : job.layers().entrySet()) {
-            Optional<LayerMoments> moments = moments(layer.getKey());
-            ExpertGroups groups = planner.groups(
-                    new CheckpointExperts(job.checkpoint(), layer.getKey()),
-                    metric(job.checkpoint(), layer.getKey(), moments),
-                    moments);
-            plan.put(layer.getKey(), Optional.of(planner.latent(layer.getValue(), groups)));
-        }
-        return plan;
-    }
-
-    private Map<Integer, Spectra> spectra(Checkpoint checkpoint, Map<Integer, MoeSpec> layers, Workers workers)
-            throws IOException {
-        Units units = new Units(
-                "spectra",
-                layers.values().stream()
-                        .mapToLong(moe ->
-                                (long) moe.numExperts() * planner.operators(moe).size())
-                        .sum());
-        Map<Integer, Spectra> spectra = new LinkedHashMap<>();
-        for (Map.Entry<Integer, MoeSpec> layer : layers.entrySet()) {
-            int index = layer.getKey();
-            Optional<LayerMoments> moments = moments(index);
-            Metric metric = metric(checkpoint, index, moments);
-            ExpertGroups groups = planner.groups(new CheckpointExperts(checkpoint, index), metric, moments);
-            LatentSpec.Builder latent = LatentSpec.builder().setGroups(groups).optTiedGateUp(method.tiedGateUp());
-            planner.operators(layer.getValue()).forEach(operator -> latent.optLatentSize(operator, 1));
-            LayerFactors.Problem problem = new LayerFactors.Problem(
-                    layer.getValue().withLatent(latent.build()),
-                    metric,
-                    OptionalInt.empty(),
-                    6,
-                    LayerFactors.Iterations.NONE,
-                    1);
-            try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-                spectra.put(
-                        index,
-                        new Spectra(
-                                layer.getValue(),
-                                groups,
-                                LayerFactors.spectra(
-                                        manager,
-                                        problem,
-                                        () -> units.counting(new CheckpointExperts(checkpoint, index)),
-                                        workers.executor())));
-            } catch (StopSignal e) {
-                throw stoppedException();
-            } catch (IllegalArgumentException e) {
-                throw new IllegalArgumentException("layer " + index + ": " + e.getMessage(), e);
-            }
-        }
-        return spectra;
     }
 
     /**
@@ -525,26 +144,20 @@ public final class Converter {
     public SpectrumReport spectrum() throws IOException {
         try (Checkpoint checkpoint = Checkpoint.open(source)) {
             Map<Integer, MoeSpec> layers = check(checkpoint);
-            List<OperatorSpectrum> list = new ArrayList<>();
-            try (Workers workers = workers(layers)) {
-                spectra(checkpoint, layers, workers).forEach((index, layer) -> {
-                    int[] sizes = layer.groups().sizes();
-                    layer.ofOperator().forEach((operator, groups) -> {
-                        for (int g = 0; g < groups.size(); g++) {
-                            list.add(new OperatorSpectrum(
-                                    index,
-                                    operator,
-                                    g,
-                                    sizes[g],
-                                    layer.moe().intermediateSize(),
-                                    layer.moe().hiddenSize(),
-                                    groups.get(g)));
-                        }
-                    });
-                });
+            try (Workers workers = Workers.of(threads, memoryLimit, layers.values())) {
+                ConversionPlan plan = new ConversionPlan(
+                        new LayerMetrics(checkpoint, method, calibration),
+                        layers,
+                        workers,
+                        () -> new ReadCounter("spectra", listener, this::checkStopped));
+                return new SpectrumReport(name(source), checkpoint.spec(), method.weighting(), plan.operatorSpectra());
             }
-            return new SpectrumReport(name(source), checkpoint.spec(), method.weighting(), list);
         }
+    }
+
+    private static String name(Path folder) {
+        Path name = folder.toAbsolutePath().normalize().getFileName();
+        return name == null ? folder.toString() : name.toString();
     }
 
     /** The MoE layers, or why there is nothing to convert. */
@@ -569,18 +182,14 @@ public final class Converter {
         return layers;
     }
 
-    private Workers workers(Map<Integer, MoeSpec> layers) {
-        long largest =
-                layers.values().stream().mapToLong(Workers::taskBytes).max().orElseThrow();
-        return Workers.of(threads, memoryLimit, largest);
-    }
-
+    /** All that the result depends on. */
     private List<String> settings(Checkpoint checkpoint, TensorType written) throws IOException {
         List<String> lines = new ArrayList<>(method.describe());
-        lines.add("source: " + SourceFingerprint.of(checkpoint));
+        lines.add("source: " + SourceFingerprint.of(checkpoint).hash());
         lines.add("calibration: "
                 + calibration
-                        .map(c -> c.tokens() + " tokens of " + c.fingerprint())
+                        .map(moments -> moments.tokens() + " tokens of "
+                                + moments.fingerprint().hash() + ", " + moments.settings())
                         .orElse("none"));
         lines.add("text: " + text());
         lines.add("type: " + written);
@@ -597,7 +206,16 @@ public final class Converter {
         return windows.isEmpty() ? "none" : windows.size() + " windows, " + Long.toHexString(sum);
     }
 
-    /** Asks a running conversion to stop at the next matrix; {@link #convert} then throws {@link CancellationException}. */
+    private void checkStopped() {
+        if (stopped) {
+            throw new CancellationException("the conversion of " + source + " was stopped"
+                    + target.map(folder -> "; what is finished is kept in " + CheckpointDraft.folderOf(folder)
+                                    + ", and the same conversion goes on from there")
+                            .orElse(""));
+        }
+    }
+
+    /** Asks a running conversion to stop at the next matrix, from any thread; {@link #convert} then throws {@link CancellationException}. */
     public void stop() {
         stopped = true;
     }

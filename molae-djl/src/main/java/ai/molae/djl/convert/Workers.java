@@ -1,6 +1,7 @@
 package ai.molae.djl.convert;
 
 import ai.molae.spec.MoeSpec;
+import java.util.Collection;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
@@ -8,10 +9,8 @@ import java.util.concurrent.Executors;
 final class Workers implements AutoCloseable {
 
     private final ExecutorService executor;
-    private final int threads;
 
     private Workers(int threads) {
-        this.threads = threads;
         executor = Executors.newFixedThreadPool(threads, task -> {
             Thread thread = new Thread(task, "molae-conversion");
             thread.setDaemon(true);
@@ -33,10 +32,11 @@ final class Workers implements AutoCloseable {
      *
      * @param threads the most threads
      * @param memoryLimit bytes for all of them
-     * @param taskBytes what each needs
+     * @param layers the layers to factor
      * @throws IllegalArgumentException if not even one fits
      */
-    static Workers of(int threads, long memoryLimit, long taskBytes) {
+    static Workers of(int threads, long memoryLimit, Collection<MoeSpec> layers) {
+        long taskBytes = layers.stream().mapToLong(Workers::taskBytes).max().orElseThrow();
         long fit = memoryLimit / taskBytes;
         if (fit < 1) {
             throw new IllegalArgumentException("a factorisation of this model needs " + taskBytes / (1 << 20)
@@ -47,10 +47,6 @@ final class Workers implements AutoCloseable {
 
     ExecutorService executor() {
         return executor;
-    }
-
-    int threads() {
-        return threads;
     }
 
     @Override

@@ -1,0 +1,180 @@
+package ai.molae.djl.convert;
+
+import ai.djl.ndarray.NDManager;
+import ai.molae.djl.convert.LayerPlanner.Spectra;
+import ai.molae.djl.convert.factor.LayerFactors;
+import ai.molae.djl.hf.Checkpoint;
+import ai.molae.djl.hf.CheckpointDraft;
+import ai.molae.djl.json.SpecJson;
+import ai.molae.spec.ExpertGroups;
+import ai.molae.spec.LatentSpec;
+import ai.molae.spec.MoeSpec;
+import com.google.gson.JsonNull;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.TreeMap;
+import java.util.function.Supplier;
+
+/** Groups and latent sizes of all layers, found once and remembered in the draft. */
+final class ConversionPlan {
+
+    private static final String FILE = "plan.json";
+
+    private final LayerMetrics metrics;
+    private final Map<Integer, MoeSpec> layers;
+    private final Workers workers;
+    private final Supplier<ReadCounter> counters;
+    private final LayerPlanner planner;
+
+    ConversionPlan(
+            LayerMetrics metrics, Map<Integer, MoeSpec> layers, Workers workers, Supplier<ReadCounter> counters) {
+        this.metrics = metrics;
+        this.layers = layers;
+        this.workers = workers;
+        this.counters = counters;
+        planner = new LayerPlanner(metrics.method());
+    }
+
+    /**
+     * The factored layers.
+     *
+     * @throws IllegalArgumentException if a latent size exceeds the rank of the matrices
+     */
+    Map<Integer, MoeSpec> of(CheckpointDraft draft) throws IOException {
+        Map<Integer, MoeSpec> factored = new TreeMap<>();
+        latents(draft)
+                .forEach((layer, latent) -> latent.ifPresent(l -> {
+                    MoeSpec moe = layers.get(layer);
+                    if (moe == null) {
+                        throw new IllegalArgumentException(
+                                FILE + " has layer " + layer + "; MoE layers are " + layers.keySet());
+                    }
+                    MoeSpec molae = moe.withLatent(l);
+                    try {
+                        LayerFactors.checkRanks(molae);
+                    } catch (IllegalArgumentException e) {
+                        throw new IllegalArgumentException("layer " + layer + ": " + e.getMessage(), e);
+                    }
+                    factored.put(layer, molae);
+                }));
+        return factored;
+    }
+
+    private Map<Integer, Optional<LatentSpec>> latents(CheckpointDraft draft) throws IOException {
+        Optional<String> before = draft.note(FILE);
+        if (before.isPresent()) {
+            return read(before.get());
+        }
+        Map<Integer, Optional<LatentSpec>> found = find();
+        draft.note(FILE, write(found));
+        return found;
+    }
+
+    private static String write(Map<Integer, Optional<LatentSpec>> latents) {
+        JsonObject json = new JsonObject();
+        latents.forEach((layer, latent) -> json.add(
+                String.valueOf(layer), latent.isPresent() ? SpecJson.toTree(latent.get()) : JsonNull.INSTANCE));
+        return json + "\n";
+    }
+
+    private static Map<Integer, Optional<LatentSpec>> read(String text) {
+        Map<Integer, Optional<LatentSpec>> latents = new TreeMap<>();
+        JsonParser.parseString(text)
+                .getAsJsonObject()
+                .asMap()
+                .forEach((layer, tree) -> latents.put(
+                        Integer.valueOf(layer),
+                        tree.isJsonNull()
+                                ? Optional.empty()
+                                : Optional.of(SpecJson.latent(FILE + ": " + layer + ".", tree.getAsJsonObject()))));
+        return latents;
+    }
+
+    private Map<Integer, Optional<LatentSpec>> find() throws IOException {
+        if (metrics.method().ranks() instanceof RankPolicy.Budget budget) {
+            return planner.allocate(spectra(), budget);
+        }
+        Map<Integer, Optional<LatentSpec>> latents = new TreeMap<>();
+        for (Map.Entry<Integer, MoeSpec> layer : layers.entrySet()) {
+            latents.put(layer.getKey(), Optional.of(planner.latent(layer.getValue(), groups(layer.getKey()))));
+        }
+        return latents;
+    }
+
+    private ExpertGroups groups(int layer) throws IOException {
+        return planner.groups(
+                new CheckpointExperts(metrics.checkpoint(), layer), metrics.of(layer), metrics.moments(layer));
+    }
+
+    private Map<Integer, Spectra> spectra() throws IOException {
+        ReadCounter counter = counters.get()
+                .of(layers.values().stream()
+                        .mapToLong(moe ->
+                                (long) moe.numExperts() * planner.operators(moe).size())
+                        .sum());
+        Map<Integer, Spectra> spectra = new TreeMap<>();
+        for (Map.Entry<Integer, MoeSpec> layer : layers.entrySet()) {
+            counter.checkStopped();
+            try {
+                spectra.put(layer.getKey(), spectra(layer.getKey(), layer.getValue(), counter));
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException("layer " + layer.getKey() + ": " + e.getMessage(), e);
+            }
+        }
+        return spectra;
+    }
+
+    private Spectra spectra(int layer, MoeSpec moe, ReadCounter counter) throws IOException {
+        ExpertGroups groups = groups(layer);
+        LatentSpec.Builder latent = LatentSpec.builder()
+                .setGroups(groups)
+                .optTiedGateUp(metrics.method().tiedGateUp());
+        // Spectra do not depend on latent sizes.
+        planner.operators(moe).forEach(operator -> latent.optLatentSize(operator, 1));
+        LayerFactors.Problem problem = new LayerFactors.Problem(
+                moe.withLatent(latent.build()),
+                metrics.of(layer),
+                OptionalInt.empty(),
+                6,
+                LayerFactors.Iterations.NONE,
+                1);
+        Checkpoint checkpoint = metrics.checkpoint();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            return new Spectra(
+                    moe,
+                    groups,
+                    LayerFactors.spectra(
+                            manager,
+                            problem,
+                            () -> counter.counting(new CheckpointExperts(checkpoint, layer)),
+                            workers.executor()));
+        }
+    }
+
+    /** The spectra of all layers, one by one. */
+    List<OperatorSpectrum> operatorSpectra() throws IOException {
+        List<OperatorSpectrum> list = new ArrayList<>();
+        spectra().forEach((index, layer) -> {
+            int[] sizes = layer.groups().sizes();
+            layer.ofOperator().forEach((operator, groups) -> {
+                for (int g = 0; g < groups.size(); g++) {
+                    list.add(new OperatorSpectrum(
+                            index,
+                            operator,
+                            g,
+                            sizes[g],
+                            layer.moe().intermediateSize(),
+                            layer.moe().hiddenSize(),
+                            groups.get(g)));
+                }
+            });
+        });
+        return list;
+    }
+}
