@@ -164,6 +164,11 @@ public final class ConversionComparison implements Callable<Integer> {
                 }
             }
             for (int seed : seeds) {
+                for (double ratio : ratios) {
+                    refine(seed, ratio, results);
+                }
+            }
+            for (int seed : seeds) {
                 for (double ratio : noScratch ? List.<Double>of() : ratios) {
                     scratch(seed, ratio, results);
                 }
@@ -218,6 +223,10 @@ public final class ConversionComparison implements Callable<Integer> {
                 delete(folder);
             }
         }
+    }
+
+    /** What trains: slower, so after all others. */
+    private void refine(int seed, double ratio, ConversionResults results) throws IOException {
         String refined = "+ distillation of layers, " + distillationSteps + " steps";
         String healed = "+ healing, " + healingSteps + " steps";
         if (results.has(healed, ratio, seed)) {

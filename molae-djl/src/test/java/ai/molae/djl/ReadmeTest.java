@@ -27,6 +27,7 @@ class ReadmeTest {
             import ai.djl.nn.Block;
             import ai.djl.training.ParameterStore;
             import ai.molae.cost.*;
+            import ai.molae.djl.convert.*;
             import ai.molae.djl.data.*;
             import ai.molae.djl.generate.*;
             import ai.molae.djl.hf.*;
@@ -52,7 +53,7 @@ class ReadmeTest {
                     folder.resolve(name + ".java"),
                     IMPORTS + "class " + name + " { void run() throws Exception {\n" + blocks.group(1) + "} }\n"));
         }
-        assertThat(files).hasSize(5);
+        assertThat(files).hasSize(6);
 
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         StringWriter messages = new StringWriter();

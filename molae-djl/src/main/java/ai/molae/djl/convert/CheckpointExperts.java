@@ -11,6 +11,7 @@ import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /** The matrices of a layer of a checkpoint, read and decoded when they are asked for. For one thread. */
 final class CheckpointExperts implements ExpertSource {
@@ -39,6 +40,13 @@ final class CheckpointExperts implements ExpertSource {
         byPath.put(path + name, upper);
         byPath.put(path + "down", down);
         weights = checkpoint.weights(byPath);
+    }
+
+    /** A source for each thread that asks, whose reads are counted: each has a buffer of its own. */
+    static Supplier<ExpertSource> perThread(Checkpoint checkpoint, int layer, ReadCounter counter) {
+        ThreadLocal<ExpertSource> sources =
+                ThreadLocal.withInitial(() -> counter.counting(new CheckpointExperts(checkpoint, layer)));
+        return sources::get;
     }
 
     private static Parameter parameter(String name, Shape shape) {

@@ -152,7 +152,7 @@ final class ConversionPlan {
                     LayerFactors.spectra(
                             manager,
                             problem,
-                            () -> counter.counting(new CheckpointExperts(checkpoint, layer)),
+                            CheckpointExperts.perThread(checkpoint, layer, counter),
                             workers.executor()));
         }
     }

@@ -143,7 +143,7 @@ final class ConversionRun {
             throws IOException {
         long start = System.nanoTime();
         MoeSpec molae = Objects.requireNonNull(factored.get(layer), "not factored");
-        Supplier<ExpertSource> sources = () -> counter.counting(new CheckpointExperts(checkpoint, layer));
+        Supplier<ExpertSource> sources = CheckpointExperts.perThread(checkpoint, layer, counter);
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 LayerFactors factors =
                         LayerFactors.solve(manager, problem(layer, molae), sources, workers.executor())) {
