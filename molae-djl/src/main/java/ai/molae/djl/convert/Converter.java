@@ -39,6 +39,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -103,6 +104,18 @@ public final class Converter {
                     + ", groups " + method.groups().kind() + ", " + method.alternatingSweeps()
                     + " alternating sweeps; calibrate first, or choose a method that needs no text");
         }
+        if (method.alternatingSweeps() > 0
+                && method.weighting() != Weighting.ACTIVATIONS
+                && method.weighting() != Weighting.SENSITIVITY) {
+            throw new IllegalArgumentException("alternating sweeps weigh by what each expert reads, got weighting "
+                    + method.weighting() + "; choose ACTIVATIONS or SENSITIVITY, or no sweeps");
+        }
+        if (method.alternatingSweeps() > 0
+                && !calibration.orElseThrow().settings().expertInputs()) {
+            throw new IllegalArgumentException(
+                    "alternating sweeps need moments of the inputs of each expert, which the calibration "
+                            + calibration.get().folder() + " has not; calibrate with them, or choose no sweeps");
+        }
         if (method.distillation().isPresent() && windows.isEmpty()) {
             throw new IllegalArgumentException("the method distils layers; use optText to say on which text");
         }
@@ -164,7 +177,6 @@ public final class Converter {
         Map<Integer, MoeSpec> factored = new TreeMap<>();
         plan.forEach((layer, latent) -> latent.ifPresent(
                 l -> factored.put(layer, spec(job.layers(), layer).withLatent(l))));
-        factored.values().forEach(LayerFactors::checkRanks);
         Units units = new Units(
                 "layers",
                 factored.values().stream().mapToLong(Converter::matrices).sum());
@@ -189,12 +201,16 @@ public final class Converter {
             return molae == null ? layer : molae;
         });
         ConversionReport report = new ConversionReport(name(source), method.describe(), before, after, done, Map.of());
-        job.draft()
-                .finish(
-                        multipliedOut ? before : after,
-                        factored.keySet(),
-                        Map.of(),
-                        (bytes, total) -> listener.accept(new Progress("copying", bytes, total)));
+        try {
+            job.draft().finish(multipliedOut ? before : after, factored.keySet(), Map.of(), (bytes, total) -> {
+                if (stopped) {
+                    throw new StopSignal();
+                }
+                listener.accept(new Progress("copying", bytes, total));
+            });
+        } catch (StopSignal e) {
+            throw stoppedException();
+        }
         return report;
     }
 
@@ -217,7 +233,7 @@ public final class Converter {
                             + needed / (1 << 20) + " MB; the memory limit is " + memoryLimit / (1 << 20)
                             + " MB; allow more, or convert without text for outputs and distillation");
         }
-        return Optional.of(new ConvertedStream(job.checkpoint(), windows, WINDOWS_PER_BATCH, () -> {
+        return Optional.of(new ConvertedStream(job.checkpoint(), multipliedOut, windows, WINDOWS_PER_BATCH, () -> {
             if (stopped) {
                 throw new StopSignal();
             }
@@ -267,8 +283,8 @@ public final class Converter {
             listener.accept(new Progress(stage, done, total));
         }
 
-        /** A source that counts what is read. */
-        ExpertSource counting(ExpertSource experts) {
+        /** A source that counts what is read of a layer, every matrix so often at most. */
+        ExpertSource counting(ExpertSource experts, Map<String, Integer> reads, int most) {
             return new ExpertSource() {
                 @Override
                 public MoeSpec spec() {
@@ -281,7 +297,9 @@ public final class Converter {
                         throw new StopSignal();
                     }
                     NDArray matrix = experts.read(manager, expert, operator);
-                    add(1);
+                    if (reads.merge(operator + " " + expert, 1, Integer::sum) <= most) {
+                        add(1);
+                    }
                     return matrix;
                 }
             };
@@ -309,7 +327,9 @@ public final class Converter {
         long start = System.nanoTime();
         MoeSpec molae = spec(factored, layer);
         Metric metric = metric(job.checkpoint(), layer, moments(layer));
-        Supplier<ExpertSource> sources = () -> units.counting(new CheckpointExperts(job.checkpoint(), layer));
+        Map<String, Integer> reads = new ConcurrentHashMap<>();
+        Supplier<ExpertSource> sources = () -> new CheckpointExperts(job.checkpoint(), layer);
+        Supplier<ExpertSource> counted = () -> units.counting(sources.get(), reads, 2);
         LayerFactors.Problem problem = new LayerFactors.Problem(
                 molae,
                 metric,
@@ -319,7 +339,7 @@ public final class Converter {
                 heldDecoders(molae));
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 LayerFactors factors = LayerFactors.solve(
-                        manager, problem, sources, job.workers().executor())) {
+                        manager, problem, counted, job.workers().executor())) {
             LayerRows rows = new FactoredRows(factors, sources.get());
             AtomicReference<LayerConversion> result = new AtomicReference<>();
             ConvertedStream.Use write = converted -> job.draft()
@@ -341,7 +361,7 @@ public final class Converter {
         } catch (StopSignal e) {
             throw stoppedException();
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("layer " + layer + ": " + e.getMessage(), e);
+            throw ofLayer(layer, e);
         }
     }
 
@@ -451,13 +471,23 @@ public final class Converter {
         Map<Integer, Optional<LatentSpec>> plan = new TreeMap<>();
         for (Map.Entry<Integer, MoeSpec> layer : job.layers().entrySet()) {
             Optional<LayerMoments> moments = moments(layer.getKey());
-            ExpertGroups groups = planner.groups(
-                    new CheckpointExperts(job.checkpoint(), layer.getKey()),
-                    metric(job.checkpoint(), layer.getKey(), moments),
-                    moments);
-            plan.put(layer.getKey(), Optional.of(planner.latent(layer.getValue(), groups)));
+            try {
+                ExpertGroups groups = planner.groups(
+                        new CheckpointExperts(job.checkpoint(), layer.getKey()),
+                        metric(job.checkpoint(), layer.getKey(), moments),
+                        moments);
+                LatentSpec latent = planner.latent(layer.getValue(), groups);
+                LayerFactors.checkRanks(layer.getValue().withLatent(latent));
+                plan.put(layer.getKey(), Optional.of(latent));
+            } catch (IllegalArgumentException e) {
+                throw ofLayer(layer.getKey(), e);
+            }
         }
         return plan;
+    }
+
+    private static IllegalArgumentException ofLayer(int layer, IllegalArgumentException e) {
+        return new IllegalArgumentException("layer " + layer + ": " + e.getMessage(), e);
     }
 
     private Map<Integer, Spectra> spectra(Checkpoint checkpoint, Map<Integer, MoeSpec> layers, Workers workers)
@@ -472,18 +502,20 @@ public final class Converter {
         for (Map.Entry<Integer, MoeSpec> layer : layers.entrySet()) {
             int index = layer.getKey();
             Optional<LayerMoments> moments = moments(index);
-            Metric metric = metric(checkpoint, index, moments);
-            ExpertGroups groups = planner.groups(new CheckpointExperts(checkpoint, index), metric, moments);
-            LatentSpec.Builder latent = LatentSpec.builder().setGroups(groups).optTiedGateUp(method.tiedGateUp());
-            planner.operators(layer.getValue()).forEach(operator -> latent.optLatentSize(operator, 1));
-            LayerFactors.Problem problem = new LayerFactors.Problem(
-                    layer.getValue().withLatent(latent.build()),
-                    metric,
-                    OptionalInt.empty(),
-                    6,
-                    LayerFactors.Iterations.NONE,
-                    1);
+            Map<String, Integer> reads = new ConcurrentHashMap<>();
             try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+                Metric metric = metric(checkpoint, index, moments);
+                ExpertGroups groups = planner.groups(new CheckpointExperts(checkpoint, index), metric, moments);
+                LatentSpec.Builder latent =
+                        LatentSpec.builder().setGroups(groups).optTiedGateUp(method.tiedGateUp());
+                planner.operators(layer.getValue()).forEach(operator -> latent.optLatentSize(operator, 1));
+                LayerFactors.Problem problem = new LayerFactors.Problem(
+                        layer.getValue().withLatent(latent.build()),
+                        metric,
+                        OptionalInt.empty(),
+                        6,
+                        LayerFactors.Iterations.NONE,
+                        1);
                 spectra.put(
                         index,
                         new Spectra(
@@ -492,12 +524,12 @@ public final class Converter {
                                 LayerFactors.spectra(
                                         manager,
                                         problem,
-                                        () -> units.counting(new CheckpointExperts(checkpoint, index)),
+                                        () -> units.counting(new CheckpointExperts(checkpoint, index), reads, 1),
                                         workers.executor())));
             } catch (StopSignal e) {
                 throw stoppedException();
             } catch (IllegalArgumentException e) {
-                throw new IllegalArgumentException("layer " + index + ": " + e.getMessage(), e);
+                throw ofLayer(index, e);
             }
         }
         return spectra;
@@ -586,7 +618,7 @@ public final class Converter {
         return windows.isEmpty() ? "none" : windows.size() + " windows, " + Long.toHexString(sum);
     }
 
-    /** Asks a running conversion to stop at the next matrix; {@link #convert} then throws {@link ConversionStoppedException}. */
+    /** Asks the conversion to stop at the next matrix; {@link #convert} then throws {@link ConversionStoppedException}, now and whenever it is called. */
     public void stop() {
         stopped = true;
     }

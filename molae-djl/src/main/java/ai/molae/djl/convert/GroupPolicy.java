@@ -4,7 +4,7 @@ package ai.molae.djl.convert;
  * Which experts of a layer share projections.
  *
  * @param kind what brings experts together
- * @param groupSize k, experts of a group; 0 for all of the layer
+ * @param groupSize k, experts of a group; 0, or more than there are, for all of the layer
  * @param equalSizes whether every group has k experts (the last may have less); if not, the number of groups is the same and their sizes
  *     follow from what belongs together. Contiguous groups are always equal
  */
@@ -24,7 +24,7 @@ public record GroupPolicy(Kind kind, int groupSize, boolean equalSizes) {
      * Checks the size.
      *
      * @param kind what brings experts together
-     * @param groupSize k; 0 for all
+     * @param groupSize k; 0, or more than there are, for all
      * @param equalSizes whether groups are equal
      * @throws IllegalArgumentException if k is negative
      */
@@ -37,7 +37,7 @@ public record GroupPolicy(Kind kind, int groupSize, boolean equalSizes) {
     /**
      * Consecutive experts.
      *
-     * @param groupSize k; 0 for all of the layer
+     * @param groupSize k; 0, or more than there are, for all of the layer
      * @return the policy
      */
     public static GroupPolicy contiguous(int groupSize) {

@@ -13,7 +13,6 @@ import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.MoeSpec;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -48,11 +47,7 @@ final class LayerPlanner {
     ExpertGroups groups(ExpertSource source, Metric metric, Optional<LayerMoments> moments) {
         MoeSpec moe = source.spec();
         GroupPolicy policy = method.groups();
-        int size = policy.groupSize() == 0 ? moe.numExperts() : policy.groupSize();
-        if (size > moe.numExperts()) {
-            throw new IllegalArgumentException(
-                    "groups of " + size + " experts are asked for, the layer has " + moe.numExperts());
-        }
+        int size = policy.groupSize() == 0 ? moe.numExperts() : Math.min(policy.groupSize(), moe.numExperts());
         if (policy.kind() == GroupPolicy.Kind.CONTIGUOUS || size == moe.numExperts() || size == 1) {
             return ExpertGroups.contiguous(moe.numExperts(), size);
         }
@@ -131,10 +126,10 @@ final class LayerPlanner {
                     groups.numGroups(),
                     perRank / all));
         }
-        return Math.min(r, mostRank(moe, groups, operators));
+        return Math.min(r, mostRank(moe, groups));
     }
 
-    private int mostRank(MoeSpec moe, ExpertGroups groups, Collection<ExpertOperator> operators) {
+    private int mostRank(MoeSpec moe, ExpertGroups groups) {
         int smallest = IntStream.of(groups.sizes()).min().orElse(1);
         return (int) Math.min(moe.hiddenSize(), (long) smallest * moe.intermediateSize());
     }
@@ -204,7 +199,7 @@ final class LayerPlanner {
     }
 
     private RankAllocation.Item item(Spectra layer, List<double[]> spectra, Unit unit, double scale) {
-        int most = mostRank(layer.moe(), layer.groups(), layer.ofOperator().keySet());
+        int most = mostRank(layer.moe(), layer.groups());
         double[] tail = new double[most + 1];
         for (double[] values : spectra) {
             double rest = 0;
