@@ -233,11 +233,16 @@ public final class Converter {
                             + needed / (1 << 20) + " MB; the memory limit is " + memoryLimit / (1 << 20)
                             + " MB; allow more, or convert without text for outputs and distillation");
         }
-        return Optional.of(new ConvertedStream(job.checkpoint(), multipliedOut, windows, WINDOWS_PER_BATCH, () -> {
+        return Optional.of(new ConvertedStream(job.checkpoint(), multipliedOut, windows, windowsPerBatch(), () -> {
             if (stopped) {
                 throw new StopSignal();
             }
         }));
+    }
+
+    /** At least two batches where there are two windows: distillation holds one out. */
+    private int windowsPerBatch() {
+        return Math.max(1, Math.min(WINDOWS_PER_BATCH, windows.size() / 2));
     }
 
     private long layerBytes(MoeSpec molae) {
