@@ -56,8 +56,12 @@ final class SmallMoe {
 
     /** A MoE layer, a dense one, and a MoE layer. */
     static ModelSpec spec(MoeSpec moe) {
+        return spec(moe, VOCAB);
+    }
+
+    static ModelSpec spec(MoeSpec moe, int vocabulary) {
         return ModelSpec.builder()
-                .setVocabSize(VOCAB)
+                .setVocabSize(vocabulary)
                 .setAttention(GroupedQueryAttentionSpec.of(2, 1, 8))
                 .addLayers(1, moe)
                 .addLayers(1, DenseSpec.swiglu(moe.hiddenSize(), 10))
