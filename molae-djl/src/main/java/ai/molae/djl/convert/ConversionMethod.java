@@ -130,9 +130,7 @@ public record ConversionMethod(
      * @return true if a calibration must be given
      */
     public boolean needsCalibration() {
-        return weighting.needsCalibration()
-                || groups.kind() == GroupPolicy.Kind.CO_ACTIVATION
-                || alternatingSweeps > 0;
+        return weighting.needsCalibration() || groups.kind() == GroupPolicy.Kind.CO_ACTIVATION || alternatingSweeps > 0;
     }
 
     /** Builds a {@link ConversionMethod}. */

@@ -1,23 +1,27 @@
 package ai.molae.djl.convert;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.molae.djl.convert.factor.ExpertSource;
+import ai.molae.djl.convert.factor.LayerFactors;
+import ai.molae.djl.convert.factor.Metric;
 import ai.molae.djl.lm.CausalLm;
-import ai.molae.djl.moe.ExpertMatrices;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.Precision;
-import ai.molae.djl.torch.WeightSource;
-import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
+import java.util.OptionalInt;
 import java.util.function.UnaryOperator;
 
 /**
  * A MoLAE model to train that begins where a MoE model is: attention, norms, embeddings, routers, shared experts and every operator that is
- * not factored are copied; the factored ones are drawn at random, with the scale of a fresh model.
+ * not factored are copied; the factored ones are the best approximations in the Frobenius norm (Liu et al., arXiv 2503.23100). {@link Converter} does the same, and better, for
+ * checkpoints.
  */
 public final class LatentWarmStart {
+
+    /** libtorch's number of the type. */
+    private static final int FLOAT32 = 6;
 
     private LatentWarmStart() {}
 
@@ -26,7 +30,7 @@ public final class LatentWarmStart {
      *
      * @param moe a model with float32 parameters; it stays as it is
      * @param latent how its MoE layers are factored
-     * @param manager will own the new model; its device is the model's. The engine's seed decides about what is random
+     * @param manager will own the new model; its device is the model's.
      * @param precision the arithmetic of the products
      * @return a new model
      * @throws IllegalArgumentException if the model has no MoE layer, or one that is factored or that cannot be factored so
@@ -65,30 +69,19 @@ public final class LatentWarmStart {
                 precision);
         for (int i = 0; i < spec.numLayers(); i++) {
             if (moe.layers().get(i).feedForward() instanceof MoeBlock from) {
-                splitGateUp(from, (MoeBlock) molae.layers().get(i).feedForward());
+                convert(manager, from, (MoeBlock) molae.layers().get(i).feedForward());
             }
         }
         return molae;
     }
 
-    /** Where one of gate and up is factored the other has a stack of its own; in a standard layer they are one stack. */
-    private static void splitGateUp(MoeBlock from, MoeBlock to) {
-        MoeSpec spec = to.spec();
-        if (spec.fusedGateUp()) {
-            return;
-        }
-        long matrix = (long) spec.intermediateSize() * spec.hiddenSize();
-        for (ExpertOperator operator : spec.operators()) {
-            if (operator != ExpertOperator.DOWN && !spec.isFactored(operator)) {
-                NDArray stack = to.getDirectParameters()
-                        .get(operator == ExpertOperator.GATE ? "gate" : "up")
-                        .getArray();
-                for (int expert = 0; expert < spec.numExperts(); expert++) {
-                    try (NDManager scope = stack.getManager().newSubManager()) {
-                        WeightSource.assign(ExpertMatrices.of(scope, from, expert, operator), stack, expert * matrix);
-                    }
-                }
-            }
+    private static void convert(NDManager manager, MoeBlock from, MoeBlock to) {
+        ExpertSource experts = new BlockExperts(from);
+        LayerFactors.Problem problem = new LayerFactors.Problem(
+                to.spec(), Metric.FROBENIUS, OptionalInt.empty(), FLOAT32, LayerFactors.Iterations.NONE, 1);
+        try (NDManager scope = manager.newSubManager();
+                LayerFactors factors = LayerFactors.solve(scope, problem, () -> experts, Runnable::run)) {
+            FactoredBlock.fill(from, to, new FactoredRows(factors, experts));
         }
     }
 }

@@ -39,9 +39,7 @@ record MultipliedRows(MoeSpec spec, LayerRows factored) implements LayerRows {
                         scope,
                         operator,
                         expert,
-                        both == null
-                                ? own(scope, operator, expert)
-                                : both.get(new NDIndex("{}:{}", first, first + m)));
+                        both == null ? own(scope, operator, expert) : both.get(new NDIndex("{}:{}", first, first + m)));
             });
         }
     }

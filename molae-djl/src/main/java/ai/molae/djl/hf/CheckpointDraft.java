@@ -57,6 +57,7 @@ public final class CheckpointDraft implements AutoCloseable {
     private static final String REST = "rest";
     /** The folder that becomes the target; made before that of the rest. */
     private static final String WHOLE = "checkpoint";
+
     private static final Set<String> EXPERT_PARAMETERS =
             Set.of("latent_in", "gate_up", "gate", "up", "down", "latent_out");
     private static final Pattern EXPERTS =
@@ -106,8 +107,7 @@ public final class CheckpointDraft implements AutoCloseable {
         CheckpointSaver.dtype(type);
         Path folder = folderOf(target);
         Files.createDirectories(folder);
-        FileChannel lock =
-                FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileChannel lock = FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         try {
             if (!locked(lock)) {
                 throw new IOException(

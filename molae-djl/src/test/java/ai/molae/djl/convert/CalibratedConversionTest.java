@@ -173,7 +173,8 @@ class CalibratedConversionTest {
                 assertThat(SmallMoe.energy(is)).isFinite();
                 if (sweeps == 0) {
                     assertThat(inputs ? onInputs(calibration, difference) : SmallMoe.energy(difference))
-                            .as(operator + " of " + expert + ", " + counts[expert] + " tokens: the error of no matrix at all")
+                            .as(operator + " of " + expert + ", " + counts[expert]
+                                    + " tokens: the error of no matrix at all")
                             .isLessThan(inputs ? onInputs(calibration, was) : SmallMoe.energy(was));
                 }
             }
@@ -232,8 +233,7 @@ class CalibratedConversionTest {
             ExpertStatistics statistics = calibration.layer(layer.layer()).statistics();
             ExpertGroups groups = layer.after().expertGroups();
             assertThat(groups.sizes()).containsOnly(2);
-            assertThat(inside(statistics, groups))
-                    .isGreaterThan(inside(statistics, ExpertGroups.contiguous(8, 2)));
+            assertThat(inside(statistics, groups)).isGreaterThan(inside(statistics, ExpertGroups.contiguous(8, 2)));
         }
     }
 

@@ -31,7 +31,8 @@ class ConversionOnFullDiskTest {
                 .setHiddenSize(32)
                 .setIntermediateSize(width)
                 .build();
-        Path source = SmallMoe.save(SmallMoe.spec(moe, vocabulary), folder.resolve("moe"), 1, (parameter, shape, values) -> {});
+        Path source = SmallMoe.save(
+                SmallMoe.spec(moe, vocabulary), folder.resolve("moe"), 1, (parameter, shape, values) -> {});
         Path target = folder.resolve("molae");
 
         assertThat(run(source, target))

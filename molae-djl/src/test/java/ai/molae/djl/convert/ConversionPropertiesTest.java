@@ -110,10 +110,8 @@ class ConversionPropertiesTest {
                     .convert();
             assertThat(report.layers()).allSatisfy(layer -> assertThat(layer.errors())
                     .containsOnlyKeys(ExpertOperator.UP, ExpertOperator.DOWN)
-                    .allSatisfy(
-                            (o, error) -> assertThat(error.relativeError()).isLessThan(1e-5)));
-            assertThat(Logits.largestDifference(
-                            Logits.of(source, SmallMoe.TOKENS), Logits.of(target, SmallMoe.TOKENS)))
+                    .allSatisfy((o, error) -> assertThat(error.relativeError()).isLessThan(1e-5)));
+            assertThat(Logits.largestDifference(Logits.of(source, SmallMoe.TOKENS), Logits.of(target, SmallMoe.TOKENS)))
                     .isLessThan(1e-4);
         }
     }
@@ -265,12 +263,12 @@ class ConversionPropertiesTest {
     void aUniformRatioGivesTheLargestSizeThatFits(double ratio) throws IOException {
         Path source = random(8);
 
-        ConversionReport report =
-                convert(source, SmallMoe.method(new RankPolicy.Uniform(ratio), 4).build());
+        ConversionReport report = convert(
+                source, SmallMoe.method(new RankPolicy.Uniform(ratio), 4).build());
 
         for (LayerConversion layer : report.layers()) {
-            Set<Integer> sizes =
-                    Set.copyOf(layer.after().latent().orElseThrow().latentSizes().values());
+            Set<Integer> sizes = Set.copyOf(
+                    layer.after().latent().orElseThrow().latentSizes().values());
             assertThat(sizes).hasSize(1);
             int r = sizes.iterator().next();
             double limit = ratio * routed(layer.before());
@@ -291,8 +289,8 @@ class ConversionPropertiesTest {
     void aBudgetIsKeptAndSpentBetterThanEvenly(RankPolicy.Unit unit) throws IOException {
         // The second MoE layer has common spaces, the first has none.
         SmallMoe.Change second = SmallMoe.planted(ExpertGroups.contiguous(8, 4), 3, 9);
-        Path source = SmallMoe.save(
-                SmallMoe.spec(SmallMoe.MOE), folder.resolve("moe"), 10, (parameter, shape, values) -> {
+        Path source =
+                SmallMoe.save(SmallMoe.spec(SmallMoe.MOE), folder.resolve("moe"), 10, (parameter, shape, values) -> {
                     if (parameter.startsWith("layers.2.")) {
                         second.apply(parameter, shape, values);
                     }
@@ -326,9 +324,8 @@ class ConversionPropertiesTest {
     private static double spent(ConversionReport report, RankPolicy.Unit unit, boolean after) {
         double sum = 0;
         for (int i : new int[] {0, 2}) {
-            MoeSpec moe = (MoeSpec) (after ? report.after() : report.before())
-                    .feedForwards()
-                    .get(i);
+            MoeSpec moe = (MoeSpec)
+                    (after ? report.after() : report.before()).feedForwards().get(i);
             sum += unit == RankPolicy.Unit.FLOPS ? flops(moe) : routed(moe);
         }
         return sum;

@@ -52,10 +52,7 @@ class InterruptedConversionTest {
 
     private Converter.Builder converter(Kind kind, Path to) {
         ConversionMethod.Builder method = SmallMoe.method(
-                kind == Kind.BUDGET
-                        ? new RankPolicy.Budget(RankPolicy.Unit.PARAMETERS, 0.6)
-                        : SmallMoe.rank(6),
-                4);
+                kind == Kind.BUDGET ? new RankPolicy.Budget(RankPolicy.Unit.PARAMETERS, 0.6) : SmallMoe.rank(6), 4);
         if (kind == Kind.DISTILLED) {
             method.optDistillation(new DistillationSpec(4, 16, 0.01));
         }
@@ -191,10 +188,8 @@ class InterruptedConversionTest {
                 .build()
                 .convert();
 
-        assertThat(thrown)
-                .singleElement()
-                .satisfies(e -> assertThat(e)
-                        .hasMessageContaining("another conversion writes into " + CheckpointDraft.folderOf(target)));
+        assertThat(thrown).singleElement().satisfies(e -> assertThat(e)
+                .hasMessageContaining("another conversion writes into " + CheckpointDraft.folderOf(target)));
         assertThat(SmallMoe.bytes(target)).isEqualTo(undisturbed(Kind.PLAIN));
     }
 
@@ -211,12 +206,11 @@ class InterruptedConversionTest {
             })
     void whateverFailsWhileItIsFinishedTheNextCallGoesOn(String file) throws IOException {
         Path obstacle = CheckpointDraft.folderOf(target).resolve("checkpoint").resolve(file);
-        Converter.Builder failing = converter(Kind.PLAIN, target)
-                .optProgress(progress -> {
-                    if (progress.stage().equals("copying")) {
-                        obstacle.resolve("full").toFile().mkdirs();
-                    }
-                });
+        Converter.Builder failing = converter(Kind.PLAIN, target).optProgress(progress -> {
+            if (progress.stage().equals("copying")) {
+                obstacle.resolve("full").toFile().mkdirs();
+            }
+        });
         assertThatThrownBy(() -> failing.build().convert()).isInstanceOf(IOException.class);
         assertThat(target).doesNotExist();
         Files.delete(obstacle.resolve("full"));
@@ -273,7 +267,8 @@ class InterruptedConversionTest {
         List<Converter.Progress> told = new ArrayList<>();
         converter(kind, target).optProgress(told::add).build().convert();
 
-        for (String stage : kind == Kind.BUDGET ? List.of("spectra", "layers", "copying") : List.of("layers", "copying")) {
+        for (String stage :
+                kind == Kind.BUDGET ? List.of("spectra", "layers", "copying") : List.of("layers", "copying")) {
             List<Converter.Progress> steps =
                     told.stream().filter(p -> p.stage().equals(stage)).toList();
             assertThat(steps).extracting(Converter.Progress::done).isSorted().doesNotHaveDuplicates();

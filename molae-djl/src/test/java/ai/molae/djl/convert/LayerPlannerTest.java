@@ -83,7 +83,10 @@ class LayerPlannerTest {
     void aRatioDoesNotExceedTheRank() {
         ExpertGroups ones = ExpertGroups.contiguous(8, 1);
 
-        assertThat(planner(new RankPolicy.Uniform(1)).latent(MOE, ones).latentSizes().values())
+        assertThat(planner(new RankPolicy.Uniform(1))
+                        .latent(MOE, ones)
+                        .latentSizes()
+                        .values())
                 .allMatch(r -> r <= 12);
     }
 
@@ -111,10 +114,8 @@ class LayerPlannerTest {
 
     @Test
     void operatorsThatExpertsHaveNotAreLeftOut() {
-        MoeSpec ungated = MOE.toBuilder()
-                .optGated(false)
-                .optActivation(Activation.RELU)
-                .build();
+        MoeSpec ungated =
+                MOE.toBuilder().optGated(false).optActivation(Activation.RELU).build();
         assertThat(planner(SmallMoe.rank(3)).operators(ungated))
                 .containsExactlyInAnyOrder(ExpertOperator.UP, ExpertOperator.DOWN);
         assertThatIllegalArgumentException()

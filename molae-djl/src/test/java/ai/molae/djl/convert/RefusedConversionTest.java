@@ -72,8 +72,8 @@ class RefusedConversionTest {
                     .withMessageContainingAll("layer 2", operator.name(), "expert 5", "not finite");
         }
         assertThatIllegalArgumentException()
-                .isThrownBy(() ->
-                        SmallMoe.converter(source, target, method).build().spectrum())
+                .isThrownBy(
+                        () -> SmallMoe.converter(source, target, method).build().spectrum())
                 .withMessageContainingAll("layer 2", operator.name(), "expert 5", "not finite");
         assertThat(target).doesNotExist();
     }
@@ -104,8 +104,8 @@ class RefusedConversionTest {
                 .build();
 
         assertThatIllegalArgumentException()
-                .isThrownBy(() ->
-                        SmallMoe.converter(source, target, method).build().convert())
+                .isThrownBy(
+                        () -> SmallMoe.converter(source, target, method).build().convert())
                 .withMessageContainingAll("no latent size for GATE", "{UP=4}");
         assertNothingIsLeft();
     }
@@ -167,8 +167,8 @@ class RefusedConversionTest {
                 .build();
         SmallMoe.save(dense, source, 3, (parameter, shape, values) -> {});
         assertThatIllegalArgumentException()
-                .isThrownBy(() ->
-                        SmallMoe.converter(source, target, METHOD).build().convert())
+                .isThrownBy(
+                        () -> SmallMoe.converter(source, target, METHOD).build().convert())
                 .withMessageContainingAll("none of the 2 layers", source.toString(), "MoE");
 
         Path molae = folder.resolve("factored");
@@ -188,8 +188,8 @@ class RefusedConversionTest {
         Files.createDirectories(target);
         Files.writeString(target.resolve("mine.txt"), "mine");
 
-        assertThatThrownBy(() ->
-                        SmallMoe.converter(source, target, METHOD).build().convert())
+        assertThatThrownBy(
+                        () -> SmallMoe.converter(source, target, METHOD).build().convert())
                 .isInstanceOf(FileAlreadyExistsException.class)
                 .hasMessageContainingAll(target.toString(), "exists already");
         assertThat(SmallMoe.bytes(target)).containsOnlyKeys("mine.txt");
@@ -200,8 +200,7 @@ class RefusedConversionTest {
     void aCalibrationOfAnotherCheckpointIsRefused() throws IOException {
         SmallMoe.save(source, 2);
         Path other = SmallMoe.save(
-                SmallMoe.spec(
-                        SmallMoe.MOE.toBuilder().setIntermediateSize(10).build()),
+                SmallMoe.spec(SmallMoe.MOE.toBuilder().setIntermediateSize(10).build()),
                 folder.resolve("other"),
                 2,
                 (parameter, shape, values) -> {});
@@ -232,8 +231,8 @@ class RefusedConversionTest {
                 SmallMoe.method(SmallMoe.rank(6), 4)
                         .optGroups(new GroupPolicy(GroupPolicy.Kind.CO_ACTIVATION, 4, true)))) {
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> SmallMoe.converter(source, target, needy.build())
-                            .build())
+                    .isThrownBy(() ->
+                            SmallMoe.converter(source, target, needy.build()).build())
                     .withMessageContaining("needs a calibration");
         }
         assertThatIllegalArgumentException()

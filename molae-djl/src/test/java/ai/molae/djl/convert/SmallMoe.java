@@ -82,8 +82,8 @@ final class SmallMoe {
             Random random = new Random(seed);
             new TreeMap<>(model.parametersByPath()).forEach((path, parameter) -> {
                 float mean = parameter.getType() == Parameter.Type.GAMMA ? 1 : 0;
-                float[] values =
-                        new float[Math.toIntExact(parameter.getArray().getShape().size())];
+                float[] values = new float
+                        [Math.toIntExact(parameter.getArray().getShape().size())];
                 for (int i = 0; i < values.length; i++) {
                     values[i] = mean + 0.3f * (float) random.nextGaussian();
                 }
@@ -206,8 +206,7 @@ final class SmallMoe {
                 float[] values = new float[block.spec().numExperts() * matrix];
                 for (int expert = 0; expert < block.spec().numExperts(); expert++) {
                     System.arraycopy(
-                            ExpertMatrices.of(manager, block, expert, operator)
-                                    .toFloatArray(),
+                            ExpertMatrices.of(manager, block, expert, operator).toFloatArray(),
                             0,
                             values,
                             expert * matrix,

@@ -57,8 +57,8 @@ class SubspaceOverlapTest {
     @ParameterizedTest
     @EnumSource(ExpertOperator.class)
     void sameSpacesAreOneOrthogonalOnesZeroAndHalvesAHalf(ExpertOperator operator) {
-        double[][] overlap = SubspaceOverlap.of(
-                manager, inCoordinates(operator), Set.of(operator), Metric.FROBENIUS, 64);
+        double[][] overlap =
+                SubspaceOverlap.of(manager, inCoordinates(operator), Set.of(operator), Metric.FROBENIUS, 64);
 
         double[][] expected = {{1, 0, 1, 0.5}, {0, 1, 0, 0.5}, {1, 0, 1, 0.5}, {0.5, 0.5, 0.5, 1}};
         for (int i = 0; i < 4; i++) {
