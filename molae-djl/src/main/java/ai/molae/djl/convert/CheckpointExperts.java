@@ -13,7 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
 
-/** The matrices of a layer of a checkpoint, read and decoded when they are asked for. For one thread. */
+/** The matrices of a layer of a checkpoint, read and decoded when they are asked for; those that are not finite are refused. For one thread. */
 final class CheckpointExperts implements ExpertSource {
 
     private final MoeSpec spec;
@@ -75,6 +75,7 @@ final class CheckpointExperts implements ExpertSource {
             // A copy, because rows are good until the next call only.
             NDArray matrix = rows.reshape(parameter.getShape().slice(1)).duplicate();
             matrix.attach(manager);
+            ExpertSource.checkFinite(matrix, expert, operator);
             return matrix;
         }
     }

@@ -168,15 +168,12 @@ public record ConversionMethod(
     }
 
     /**
-     * Whether text is needed.
+     * Whether a calibration is needed; distillation alone needs text, but no calibration.
      *
      * @return true if a calibration must be given
      */
     public boolean needsCalibration() {
-        return weighting.needsCalibration()
-                || groups.kind() == GroupPolicy.Kind.CO_ACTIVATION
-                || alternatingSweeps > 0
-                || distillation.isPresent();
+        return weighting.needsCalibration() || groups.kind() == GroupPolicy.Kind.CO_ACTIVATION || alternatingSweeps > 0;
     }
 
     /** Builds a {@link ConversionMethod}. */

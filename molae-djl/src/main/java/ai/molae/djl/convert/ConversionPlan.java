@@ -44,7 +44,7 @@ final class ConversionPlan {
     /**
      * The factored layers.
      *
-     * @throws IllegalArgumentException if a latent size exceeds the rank of the matrices
+     * @throws IllegalArgumentException if a latent size exceeds the rank of the matrices; nothing is remembered then
      */
     Map<Integer, MoeSpec> of(CheckpointDraft draft) throws IOException {
         Map<Integer, MoeSpec> factored = new TreeMap<>();
@@ -107,6 +107,11 @@ final class ConversionPlan {
         return latents;
     }
 
+    /** The same, which says in which layer. */
+    static IllegalArgumentException ofLayer(int layer, IllegalArgumentException e) {
+        return new IllegalArgumentException("layer " + layer + ": " + e.getMessage(), e);
+    }
+
     private ExpertGroups groups(int layer) throws IOException {
         return planner.groups(
                 new CheckpointExperts(metrics.checkpoint(), layer), metrics.of(layer), metrics.moments(layer));
@@ -124,7 +129,7 @@ final class ConversionPlan {
             try {
                 spectra.put(layer.getKey(), spectra(layer.getKey(), layer.getValue(), counter));
             } catch (IllegalArgumentException e) {
-                throw new IllegalArgumentException("layer " + layer.getKey() + ": " + e.getMessage(), e);
+                throw ofLayer(layer.getKey(), e);
             }
         }
         return spectra;

@@ -115,9 +115,9 @@ final class ConversionRun {
         if (needed <= settings.memoryLimit()) {
             return Optional.of(new ConvertedStream(
                     checkpoint,
-                    settings.windows(),
-                    WINDOWS_PER_BATCH,
                     settings.multipliedOut(),
+                    settings.windows(),
+                    windowsPerBatch(),
                     counter::checkStopped));
         }
         String megabytes =
@@ -129,6 +129,11 @@ final class ConversionRun {
         }
         LOG.warn("outputs are not measured: a layer and its factored form in float32 take {}", megabytes);
         return Optional.empty();
+    }
+
+    /** At least two batches where there are two windows: distillation holds one out. */
+    private int windowsPerBatch() {
+        return Math.max(1, Math.min(WINDOWS_PER_BATCH, settings.windows().size() / 2));
     }
 
     private long layerBytes(MoeSpec molae) {
@@ -165,7 +170,7 @@ final class ConversionRun {
             }
             return Objects.requireNonNull(result.get());
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("layer " + layer + ": " + e.getMessage(), e);
+            throw ConversionPlan.ofLayer(layer, e);
         }
     }
 

@@ -26,19 +26,19 @@ final class ConvertedStream implements AutoCloseable {
     private static final long SEED = 1;
 
     private final Checkpoint checkpoint;
-    private final LayerStream stream;
     private final boolean multipliedOut;
+    private final LayerStream stream;
     private int next;
 
     /**
      * Begins with the embedding.
      *
+     * @param multipliedOut whether converted layers are written as standard ones
      * @param windows the text
-     * @param multipliedOut whether finished layers are written as standard ones
      * @param beforeBatch run before every batch, to stop by an exception
      */
     ConvertedStream(
-            Checkpoint checkpoint, List<int[]> windows, int batchSize, boolean multipliedOut, Runnable beforeBatch) {
+            Checkpoint checkpoint, boolean multipliedOut, List<int[]> windows, int batchSize, Runnable beforeBatch) {
         this.checkpoint = checkpoint;
         this.multipliedOut = multipliedOut;
         stream = LayerStream.open(checkpoint, windows, batchSize, Device.cpu()).onBatch(beforeBatch);
@@ -82,7 +82,7 @@ final class ConvertedStream implements AutoCloseable {
             distillation.ifPresent(spec -> new LayerDistillation(spec, SEED).train(original, converted, inputs));
             double error = LayerDistillation.outputError(original, converted, inputs);
             use.accept(new Converted(FactoredBlock.rows(converted), OptionalDouble.of(error)));
-            stream.complete(converted);
+            complete(layer, molae, original, Optional.of(converted), draft);
         }
         next = layer + 1;
     }
@@ -97,12 +97,26 @@ final class ConvertedStream implements AutoCloseable {
                 if (molae == null) {
                     stream.complete(decoder.feedForward());
                 } else {
-                    MoeBlock original = (MoeBlock) decoder.feedForward();
-                    MoeSpec written = multipliedOut ? molae.withoutLatent() : molae;
-                    try (CheckpointDraft.Layer finished = draft.read(next, written)) {
-                        stream.complete(FactoredBlock.of(manager, original, written, finished));
-                    }
+                    complete(next, molae, (MoeBlock) decoder.feedForward(), Optional.empty(), draft);
                 }
+            }
+        }
+    }
+
+    /** Lets the text through a layer as it was written, rounded to the type of the file: the same whether or not the conversion was interrupted before. */
+    private void complete(
+            int layer, MoeSpec molae, MoeBlock original, Optional<MoeBlock> converted, CheckpointDraft draft)
+            throws IOException {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                CheckpointDraft.Layer written = draft.read(layer, multipliedOut ? molae.withoutLatent() : molae)) {
+            if (multipliedOut) {
+                FactoredBlock.fill(original, original, written);
+                stream.complete(original);
+            } else if (converted.isPresent()) {
+                FactoredBlock.fill(original, converted.get(), written);
+                stream.complete(converted.get());
+            } else {
+                stream.complete(FactoredBlock.of(manager, original, molae, written));
             }
         }
     }

@@ -75,6 +75,18 @@ public final class Converter {
                     + ", groups " + method.groups().kind() + ", " + method.alternatingSweeps()
                     + " alternating sweeps; calibrate first, or choose a method that needs no text");
         }
+        if (method.alternatingSweeps() > 0
+                && method.weighting() != Weighting.ACTIVATIONS
+                && method.weighting() != Weighting.SENSITIVITY) {
+            throw new IllegalArgumentException("alternating sweeps weigh by what each expert reads, got weighting "
+                    + method.weighting() + "; choose ACTIVATIONS or SENSITIVITY, or no sweeps");
+        }
+        if (method.alternatingSweeps() > 0
+                && !calibration.orElseThrow().settings().expertInputs()) {
+            throw new IllegalArgumentException(
+                    "alternating sweeps need moments of the inputs of each expert, which the calibration "
+                            + calibration.get().folder() + " has not; calibrate with them, or choose no sweeps");
+        }
         if (method.distillation().isPresent() && windows.isEmpty()) {
             throw new IllegalArgumentException("the method distils layers; use optText to say on which text");
         }
@@ -125,10 +137,10 @@ public final class Converter {
                                 workers,
                                 new ConversionRun.Settings(method, windows, memoryLimit, written, multipliedOut),
                                 () -> new ReadCounter("layers", listener, this::checkStopped))
-                        .convert(
-                                name(source),
-                                plan.of(draft),
-                                (bytes, total) -> listener.accept(new Progress("copying", bytes, total)));
+                        .convert(name(source), plan.of(draft), (bytes, total) -> {
+                            checkStopped();
+                            listener.accept(new Progress("copying", bytes, total));
+                        });
             }
         }
     }
@@ -215,7 +227,7 @@ public final class Converter {
         }
     }
 
-    /** Asks a running conversion to stop at the next matrix, from any thread; {@link #convert} then throws {@link CancellationException}. */
+    /** Asks the conversion to stop at the next matrix, from any thread; {@link #convert} then throws {@link CancellationException}, now and whenever it is called. */
     public void stop() {
         stopped = true;
     }

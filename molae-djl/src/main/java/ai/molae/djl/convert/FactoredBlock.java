@@ -36,11 +36,14 @@ final class FactoredBlock {
         return block;
     }
 
-    /** Gives an initialised factored layer its values. */
+    /** Gives an initialised factored layer its values, or the original layer itself others. */
     static void fill(MoeBlock original, MoeBlock factored, LayerRows rows) {
         for (Pair<String, Parameter> parameter : factored.getDirectParameters()) {
             NDArray target = parameter.getValue().getArray();
             if (CommonParameters.NAMES.contains(parameter.getKey())) {
+                if (original == factored) {
+                    continue;
+                }
                 WeightSource.assign(
                         original.getDirectParameters().get(parameter.getKey()).getArray(), target, 0);
                 continue;

@@ -37,7 +37,7 @@ public record GroupPolicy(Kind kind, int groupSize, boolean equalSizes) {
     /**
      * Consecutive experts.
      *
-     * @param groupSize k; 0 for all of the layer
+     * @param groupSize k; 0, or more than there are, for all of the layer
      * @return the policy
      */
     public static GroupPolicy contiguous(int groupSize) {

@@ -20,20 +20,35 @@ record MultipliedRows(MoeSpec spec, LayerRows factored) implements LayerRows {
     @Override
     public NDArray row(NDManager manager, String parameter, int index) {
         return switch (parameter) {
-            case "gate_up" -> FactoredRows.joined(
-                    manager,
-                    List.of(ExpertOperator.GATE, ExpertOperator.UP),
-                    operator -> product(manager, operator, index));
-            case "up" -> product(manager, ExpertOperator.UP, index);
-            case "down" -> product(manager, ExpertOperator.DOWN, index);
+            case "gate_up" -> gateUp(manager, index);
+            case "up" -> product(manager, ExpertOperator.UP, index, own(manager, ExpertOperator.UP, index));
+            case "down" -> product(manager, ExpertOperator.DOWN, index, own(manager, ExpertOperator.DOWN, index));
             default -> throw new IllegalArgumentException(parameter + " is no parameter of a standard layer's experts");
         };
     }
 
-    private NDArray product(NDManager manager, ExpertOperator operator, int expert) {
+    /** Own factors that stand in one row are computed once for both. */
+    private NDArray gateUp(NDManager manager, int expert) {
         try (NDManager scope = manager.newSubManager();
                 NoGrad noGrad = new NoGrad()) {
-            NDArray own = own(scope, operator, expert);
+            int m = spec.intermediateSize();
+            NDArray both = spec.fusedGateUp() ? factored.row(scope, "gate_up", expert) : null;
+            return FactoredRows.joined(manager, List.of(ExpertOperator.GATE, ExpertOperator.UP), operator -> {
+                int first = operator == ExpertOperator.GATE ? 0 : m;
+                return product(
+                        scope,
+                        operator,
+                        expert,
+                        both == null ? own(scope, operator, expert) : both.get(new NDIndex("{}:{}", first, first + m)));
+            });
+        }
+    }
+
+    /** The matrix of an own factor, which is closed. */
+    private NDArray product(NDManager manager, ExpertOperator operator, int expert, NDArray own) {
+        try (NDManager scope = manager.newSubManager();
+                NoGrad noGrad = new NoGrad()) {
+            own.attach(scope);
             NDArray product = own;
             if (spec.isFactored(operator)) {
                 int group = spec.expertGroups().groupOf(expert);
@@ -48,13 +63,6 @@ record MultipliedRows(MoeSpec spec, LayerRows factored) implements LayerRows {
     }
 
     private NDArray own(NDManager scope, ExpertOperator operator, int expert) {
-        int m = spec.intermediateSize();
-        if (operator != ExpertOperator.DOWN && spec.fusedGateUp()) {
-            NDArray both = factored.row(scope, "gate_up", expert);
-            return operator == ExpertOperator.GATE
-                    ? both.get(new NDIndex("0:{}", m))
-                    : both.get(new NDIndex("{}:{}", m, 2 * m));
-        }
         return factored.row(
                 scope,
                 switch (operator) {

@@ -49,9 +49,15 @@ import java.util.stream.Stream;
 public final class CheckpointDraft implements AutoCloseable {
 
     private static final String SUFFIX = ".converting";
+    private static final String LOCK = ".lock";
     private static final String SETTINGS = "settings.txt";
     private static final String NOTES = "notes.txt";
     private static final String TENSORS = "model.safetensors";
+    /** The folder of all that are no converted experts. */
+    private static final String REST = "rest";
+    /** The folder that becomes the target; made before that of the rest. */
+    private static final String WHOLE = "checkpoint";
+
     private static final Set<String> EXPERT_PARAMETERS =
             Set.of("latent_in", "gate_up", "gate", "up", "down", "latent_out");
     private static final Pattern EXPERTS =
@@ -97,25 +103,34 @@ public final class CheckpointDraft implements AutoCloseable {
      */
     public static CheckpointDraft open(Path target, Checkpoint original, TensorType type, List<String> settings)
             throws IOException {
-        if (Files.exists(target)) {
-            throw new FileAlreadyExistsException(
-                    target.toString(), null, "it exists already; choose another name, or remove it");
-        }
+        checkAbsent(target);
         CheckpointSaver.dtype(type);
         Path folder = folderOf(target);
         Files.createDirectories(folder);
-        FileChannel lock =
-                FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileChannel lock = FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         try {
             if (!locked(lock)) {
                 throw new IOException(
                         "another conversion writes into " + folder + "; wait for it, or choose another target");
+            }
+            // Another process may have finished in the meantime.
+            checkAbsent(target);
+            if (Files.exists(folder.resolve(REST)) && Files.notExists(folder.resolve(WHOLE))) {
+                // A checkpoint that was given its name, and has been removed since.
+                clear(folder);
             }
             checkSettings(folder, settings);
             return new CheckpointDraft(target, folder, original, type, lock);
         } catch (IOException | RuntimeException e) {
             lock.close();
             throw e;
+        }
+    }
+
+    private static void checkAbsent(Path target) throws FileAlreadyExistsException {
+        if (Files.exists(target)) {
+            throw new FileAlreadyExistsException(
+                    target.toString(), null, "it exists already; choose another name, or remove it");
         }
     }
 
@@ -130,7 +145,9 @@ public final class CheckpointDraft implements AutoCloseable {
 
     private static void checkSettings(Path folder, List<String> settings) throws IOException {
         Path file = folder.resolve(SETTINGS);
-        if (Files.notExists(file)) {
+        if (Files.notExists(file) || isBlank(folder)) {
+            // Whatever stands there without settings was being removed.
+            clear(folder);
             write(file, String.join("\n", settings) + "\n");
             return;
         }
@@ -143,6 +160,14 @@ public final class CheckpointDraft implements AutoCloseable {
                         + ": it has \"" + was + "\", this one \"" + is
                         + "\"; convert with the same settings, or remove that folder to begin anew");
             }
+        }
+    }
+
+    /** Whether there is nothing yet that took any work. */
+    private static boolean isBlank(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString())
+                    .allMatch(name -> name.equals(LOCK) || name.startsWith(SETTINGS));
         }
     }
 
@@ -348,8 +373,8 @@ public final class CheckpointDraft implements AutoCloseable {
         if (config.family() != original.config().family()) {
             throw new IllegalStateException("the family " + original.config().modelType() + " cannot express " + spec);
         }
-        Path whole = Files.createDirectories(folder.resolve("checkpoint"));
-        Path rest = folder.resolve("rest");
+        Path whole = Files.createDirectories(folder.resolve(WHOLE));
+        Path rest = folder.resolve(REST);
         if (Files.notExists(rest.resolve(NOTES))) {
             copyRest(rest, config, layers, progress);
         }
@@ -375,8 +400,7 @@ public final class CheckpointDraft implements AutoCloseable {
         }
         write(whole.resolve(CheckpointConfig.FILE), config.toJson());
         Files.move(whole, target.toAbsolutePath(), StandardCopyOption.ATOMIC_MOVE);
-        lock.close();
-        discard(target);
+        clear(folder);
     }
 
     /** All tensors that are no routed experts of these layers, as they are or decoded; the names of the files are noted. */
@@ -482,12 +506,26 @@ public final class CheckpointDraft implements AutoCloseable {
     public static void discard(Path target) throws IOException {
         Path folder = folderOf(target);
         if (Files.exists(folder)) {
-            try (Stream<Path> files = Files.walk(folder)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+            clear(folder);
+            remove(folder);
+        }
+    }
+
+    /** Everything but the lock. The settings go first: without them the rest counts for nothing. */
+    private static void clear(Path folder) throws IOException {
+        Files.deleteIfExists(folder.resolve(SETTINGS));
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                if (!file.equals(folder) && !file.equals(folder.resolve(LOCK))) {
                     Files.delete(file);
                 }
             }
         }
+    }
+
+    private static void remove(Path folder) throws IOException {
+        Files.deleteIfExists(folder.resolve(LOCK));
+        Files.deleteIfExists(folder);
     }
 
     /** Told how far copying has come. */
@@ -502,8 +540,14 @@ public final class CheckpointDraft implements AutoCloseable {
         void tell(long done, long total);
     }
 
+    /** Ends the work on it; what is finished stays. A draft of which nothing is finished goes. */
     @Override
     public void close() throws IOException {
-        lock.close();
+        try (lock) {
+            if (lock.isOpen() && isBlank(folder)) {
+                clear(folder);
+                remove(folder);
+            }
+        }
     }
 }

@@ -43,7 +43,7 @@ class QuantizedCheckpointTest {
     }
 
     /** Quantises, and makes an unquantised twin of exactly the numbers that then stand in the file. */
-    private static EditedCheckpoint quantise(EditedCheckpoint edited, EditedCheckpoint twin, int rows, int columns) {
+    static EditedCheckpoint quantise(EditedCheckpoint edited, EditedCheckpoint twin, int rows, int columns) {
         List<String> linears = edited.tensors().entrySet().stream()
                 .filter(e -> isQuantised(e.getKey(), e.getValue()))
                 .map(e -> e.getKey())

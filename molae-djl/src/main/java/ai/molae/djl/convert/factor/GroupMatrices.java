@@ -80,7 +80,7 @@ record GroupMatrices(
     NDArray gram(NDManager manager) {
         NDArray gram = LinearAlgebra.zeros(manager, source.spec().hiddenSize());
         forEach(manager, (matrix, x, left) -> {
-            checkFinite(matrix, x);
+            ExpertSource.checkFinite(x, matrix.expert(), matrix.operator());
             LinearAlgebra.addGram(target(x), left, gram);
         });
         return gram;
@@ -168,16 +168,5 @@ record GroupMatrices(
         }
         int n = (int) right.getShape().get(0);
         return right.getManager().eye(n, n, 0, DataType.FLOAT64).mul(right);
-    }
-
-    private static void checkFinite(Matrix matrix, NDArray x) {
-        // The sum of a float32 matrix is finite in float64 if its elements are.
-        try (NDArray exact = x.toType(DataType.FLOAT64, false);
-                NDArray sum = exact.sum()) {
-            if (!Double.isFinite(sum.getDouble())) {
-                throw new IllegalArgumentException("the matrix " + matrix.operator() + " of expert " + matrix.expert()
-                        + " has elements that are not finite; repair the checkpoint before converting it");
-            }
-        }
     }
 }
