@@ -44,7 +44,7 @@ final class ConversionPlan {
     /**
      * The factored layers.
      *
-     * @throws IllegalArgumentException if a latent size exceeds the rank of the matrices; nothing is remembered then
+     * @throws IllegalArgumentException if a latent size exceeds the rank of the matrices
      */
     Map<Integer, MoeSpec> of(CheckpointDraft draft) throws IOException {
         Map<Integer, MoeSpec> factored = new TreeMap<>();
@@ -59,7 +59,7 @@ final class ConversionPlan {
                     try {
                         LayerFactors.checkRanks(molae);
                     } catch (IllegalArgumentException e) {
-                        throw new IllegalArgumentException("layer " + layer + ": " + e.getMessage(), e);
+                        throw ConversionPlan.ofLayer(layer, e);
                     }
                     factored.put(layer, molae);
                 }));
@@ -102,7 +102,14 @@ final class ConversionPlan {
         }
         Map<Integer, Optional<LatentSpec>> latents = new TreeMap<>();
         for (Map.Entry<Integer, MoeSpec> layer : layers.entrySet()) {
-            latents.put(layer.getKey(), Optional.of(planner.latent(layer.getValue(), groups(layer.getKey()))));
+            try {
+                LatentSpec latent = planner.latent(layer.getValue(), groups(layer.getKey()));
+                // Before the plan is noted, so that one that is refused is in nobody's way.
+                LayerFactors.checkRanks(layer.getValue().withLatent(latent));
+                latents.put(layer.getKey(), Optional.of(latent));
+            } catch (IllegalArgumentException e) {
+                throw ofLayer(layer.getKey(), e);
+            }
         }
         return latents;
     }

@@ -115,9 +115,10 @@ final class ConversionRun {
         if (needed <= settings.memoryLimit()) {
             return Optional.of(new ConvertedStream(
                     checkpoint,
-                    settings.multipliedOut(),
                     settings.windows(),
-                    windowsPerBatch(),
+                    // At least two batches where there are two windows: distillation holds one out.
+                    Math.max(1, Math.min(WINDOWS_PER_BATCH, settings.windows().size() / 2)),
+                    settings.multipliedOut(),
                     counter::checkStopped));
         }
         String megabytes =
@@ -129,11 +130,6 @@ final class ConversionRun {
         }
         LOG.warn("outputs are not measured: a layer and its factored form in float32 take {}", megabytes);
         return Optional.empty();
-    }
-
-    /** At least two batches where there are two windows: distillation holds one out. */
-    private int windowsPerBatch() {
-        return Math.max(1, Math.min(WINDOWS_PER_BATCH, settings.windows().size() / 2));
     }
 
     private long layerBytes(MoeSpec molae) {
@@ -162,7 +158,8 @@ final class ConversionRun {
                         result.set(result(layer, molae, factors, converted.outputError(), start));
                         return LayerNote.write(Objects.requireNonNull(result.get()));
                     });
-            LayerRows rows = new FactoredRows(factors, sources.get());
+            // Matrices that are not factored are not among those counted.
+            LayerRows rows = new FactoredRows(factors, new CheckpointExperts(checkpoint, layer));
             if (text.isPresent()) {
                 text.get().convert(layer, factored, draft, molae, rows, method.distillation(), write);
             } else {

@@ -26,19 +26,19 @@ final class ConvertedStream implements AutoCloseable {
     private static final long SEED = 1;
 
     private final Checkpoint checkpoint;
-    private final boolean multipliedOut;
     private final LayerStream stream;
+    private final boolean multipliedOut;
     private int next;
 
     /**
      * Begins with the embedding.
      *
-     * @param multipliedOut whether converted layers are written as standard ones
      * @param windows the text
+     * @param multipliedOut whether finished layers are written as standard ones
      * @param beforeBatch run before every batch, to stop by an exception
      */
     ConvertedStream(
-            Checkpoint checkpoint, boolean multipliedOut, List<int[]> windows, int batchSize, Runnable beforeBatch) {
+            Checkpoint checkpoint, List<int[]> windows, int batchSize, boolean multipliedOut, Runnable beforeBatch) {
         this.checkpoint = checkpoint;
         this.multipliedOut = multipliedOut;
         stream = LayerStream.open(checkpoint, windows, batchSize, Device.cpu()).onBatch(beforeBatch);

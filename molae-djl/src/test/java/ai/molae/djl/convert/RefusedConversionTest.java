@@ -138,7 +138,7 @@ class RefusedConversionTest {
     }
 
     @Test
-    void textThatTakesTooMuchMemoryIsRefusedInMegabytes() throws IOException {
+    void distillationThatTakesTooMuchMemoryIsRefusedInMegabytes() throws IOException {
         SmallMoe.save(
                 SmallMoe.spec(SmallMoe.MOE.toBuilder()
                         .setIntermediateSize(2000)
@@ -148,9 +148,13 @@ class RefusedConversionTest {
                 2,
                 (parameter, shape, values) -> {});
 
+        ConversionMethod distilled = SmallMoe.method(SmallMoe.rank(6), 4)
+                .optDistillation(new DistillationSpec(2, 8, 0.01))
+                .build();
+
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> SmallMoe.converter(source, target, METHOD)
-                        .optText(SmallMoe.windows(1, 4, 1))
+                .isThrownBy(() -> SmallMoe.converter(source, target, distilled)
+                        .optText(SmallMoe.windows(2, 4, 1))
                         .optMemoryLimit(12 << 20)
                         .build()
                         .convert())
