@@ -85,13 +85,14 @@ final class ConversionOptions {
      * The method.
      *
      * @param model what is converted
-     * @param text whether there is text, or a calibration
+     * @param calibrated whether there is text, or a calibration
+     * @param text whether there is text
      * @return the method with what is given in the place of its own
      * @throws IllegalArgumentException if an option is out of range or does not fit the model, or the method needs text and there is none
      */
-    ConversionMethod method(ModelSpec model, boolean text) {
+    ConversionMethod method(ModelSpec model, boolean calibrated, boolean text) {
         List<MoeSpec> layers = standardLayers(model);
-        MethodChoice choice = method == null ? (text ? MethodChoice.CALIBRATED : MethodChoice.DATA_FREE) : method;
+        MethodChoice choice = method == null ? (calibrated ? MethodChoice.CALIBRATED : MethodChoice.DATA_FREE) : method;
         ConversionMethod preset = choice.method(ranks.ratio());
         Set<ExpertOperator> factored = factored(preset, layers);
         RankPolicy policy = ranks.over(preset.ranks(), factored, model.hiddenSize());
@@ -109,9 +110,13 @@ final class ConversionOptions {
         rankReduction(preset).ifPresent(builder::optRankReduction);
         distillation(preset).ifPresent(builder::optDistillation);
         ConversionMethod result = builder.build();
-        if (result.needsCalibration() && !text) {
+        if (result.needsCalibration() && !calibrated) {
             throw new IllegalArgumentException(whatNeedsText(result)
                     + " needs text: give some with --calibrate, or what was kept of it with --calibration");
+        }
+        if (result.distillation().isPresent() && !text) {
+            throw new IllegalArgumentException((distill == null ? "--method " + method : "--distill")
+                    + " trains on text, which a calibration does not keep: give some with --calibrate");
         }
         return result;
     }

@@ -15,7 +15,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 
-/** Trains the converted model in its folder. */
+/** Trains the converted model. */
 final class HealingRun {
 
     private final ConvertCommand options;
@@ -33,9 +33,10 @@ final class HealingRun {
      *
      * @param source the original model, whose logits may be wanted
      * @param checkpoints where training keeps its own
-     * @return false if it was interrupted; the converted model is then as it was
+     * @param healed where the healed model is written
+     * @return false if it was interrupted; nothing is written then
      */
-    boolean run(Checkpoint source, Path checkpoints) throws IOException {
+    boolean run(Checkpoint source, Path checkpoints, Path healed) throws IOException {
         HealingOptions healing = options.healing;
         boolean own = !healing.text().isEmpty();
         PackedWindows windows = own
@@ -63,7 +64,7 @@ final class HealingRun {
             if (run.heal(model).stopped()) {
                 return false;
             }
-            CheckpointSaver.of(model).optOriginal(converted).save(options.target);
+            CheckpointSaver.of(model).optOriginal(converted).save(healed);
             return true;
         }
     }

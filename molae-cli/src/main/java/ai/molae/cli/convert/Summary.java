@@ -23,10 +23,11 @@ final class Summary {
         long after = routed(report, LayerConversion::after);
         line(
                 text,
-                "%s -> %s: %d MoE layers, %,d -> %,d parameters of routed experts (%.3f), %,d -> %,d of the model",
+                "%s -> %s: %d MoE layer%s, %,d -> %,d parameters of routed experts (%.3f), %,d -> %,d of the model",
                 report.source(),
                 target,
                 report.layers().size(),
+                report.layers().size() == 1 ? "" : "s",
                 before,
                 after,
                 (double) after / before,

@@ -19,6 +19,7 @@ import ai.molae.djl.json.SpecJson;
 import ai.molae.djl.safetensors.TensorType;
 import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
+import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
@@ -43,6 +44,7 @@ import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -89,6 +91,7 @@ public final class Converter {
     private final Optional<TensorType> type;
     private final boolean multipliedOut;
     private final Consumer<Progress> listener;
+    private final Function<ConversionReport, Map<String, String>> files;
     private volatile boolean stopped;
 
     private Converter(Builder builder) {
@@ -102,6 +105,7 @@ public final class Converter {
         type = builder.type;
         multipliedOut = builder.multipliedOut;
         listener = builder.listener;
+        files = builder.files;
         planner = new LayerPlanner(method);
         if (method.needsCalibration() && calibration.isEmpty()) {
             throw new IllegalArgumentException("the method needs a calibration: weighting " + method.weighting()
@@ -198,7 +202,7 @@ public final class Converter {
                 .finish(
                         multipliedOut ? before : after,
                         factored.keySet(),
-                        Map.of(),
+                        files.apply(report),
                         (bytes, total) -> listener.accept(new Progress("copying", bytes, total)));
         return report;
     }
@@ -255,11 +259,11 @@ public final class Converter {
         return spec;
     }
 
-    /** Matrices to read: each once for the projections and once for the own factors. */
+    /** Matrices to read: each once for the projections and once for the own factors, or once if it stays as it is. */
     private static long matrices(MoeSpec factored) {
-        return 2L
-                * factored.numExperts()
-                * factored.latent().orElseThrow().latentSizes().size();
+        return (long) factored.numExperts()
+                * (factored.operators().size()
+                        + factored.latent().orElseThrow().latentSizes().size());
     }
 
     /** Counts matrices, and stops between them if asked to. */
@@ -274,7 +278,8 @@ public final class Converter {
         }
 
         synchronized void add(long more) {
-            done += more;
+            // Iterations read matrices more often than the total says.
+            done = Math.min(total, done + more);
             listener.accept(new Progress(stage, done, total));
         }
 
@@ -456,8 +461,8 @@ public final class Converter {
     }
 
     private Map<Integer, Optional<LatentSpec>> newPlan(Job job) throws IOException {
-        if (method.ranks() instanceof RankPolicy.Budget budget) {
-            return planner.allocate(spectra(job.checkpoint(), job.layers(), job.workers()), budget);
+        if (method.ranks() instanceof RankPolicy.Budget) {
+            return plan(spectra(job.checkpoint(), job.layers(), job.workers()));
         }
         Map<Integer, Optional<LatentSpec>> plan = new TreeMap<>();
         for (Map.Entry<Integer, MoeSpec> layer : job.layers().entrySet()) {
@@ -469,6 +474,22 @@ public final class Converter {
             plan.put(layer.getKey(), Optional.of(planner.latent(layer.getValue(), groups)));
         }
         return plan;
+    }
+
+    /** The latent parts when the spectra are known. */
+    private Map<Integer, Optional<LatentSpec>> plan(Map<Integer, Spectra> spectra) {
+        if (method.ranks() instanceof RankPolicy.Budget budget) {
+            return planner.allocate(spectra, budget);
+        }
+        Map<Integer, Optional<LatentSpec>> plan = new TreeMap<>();
+        spectra.forEach((layer, found) -> plan.put(layer, Optional.of(planner.latent(found.moe(), found.groups()))));
+        return plan;
+    }
+
+    private static ModelSpec planned(ModelSpec model, Map<Integer, Optional<LatentSpec>> plan) {
+        return model.mapLayers((i, layer) -> plan.getOrDefault(i, Optional.empty())
+                .map(latent -> (FeedForwardSpec) ((MoeSpec) layer).withLatent(latent))
+                .orElse(layer));
     }
 
     private Map<Integer, Spectra> spectra(Checkpoint checkpoint, Map<Integer, MoeSpec> layers, Workers workers)
@@ -523,27 +544,47 @@ public final class Converter {
      * @throws IOException if reading fails
      */
     public SpectrumReport spectrum() throws IOException {
+        return spectrum(false);
+    }
+
+    /**
+     * As {@link #spectrum}, with what the method would make of the model.
+     *
+     * @return the spectra of all MoE layers and the plan
+     * @throws IllegalArgumentException as {@link #convert}
+     * @throws CancellationException if it was stopped
+     * @throws IOException if reading fails
+     */
+    public SpectrumReport plannedSpectrum() throws IOException {
+        return spectrum(true);
+    }
+
+    private SpectrumReport spectrum(boolean withPlan) throws IOException {
         try (Checkpoint checkpoint = Checkpoint.open(source)) {
             Map<Integer, MoeSpec> layers = check(checkpoint);
             List<OperatorSpectrum> list = new ArrayList<>();
+            Map<Integer, Spectra> spectra;
             try (Workers workers = workers(layers)) {
-                spectra(checkpoint, layers, workers).forEach((index, layer) -> {
-                    int[] sizes = layer.groups().sizes();
-                    layer.ofOperator().forEach((operator, groups) -> {
-                        for (int g = 0; g < groups.size(); g++) {
-                            list.add(new OperatorSpectrum(
-                                    index,
-                                    operator,
-                                    g,
-                                    sizes[g],
-                                    layer.moe().intermediateSize(),
-                                    layer.moe().hiddenSize(),
-                                    groups.get(g)));
-                        }
-                    });
-                });
+                spectra = spectra(checkpoint, layers, workers);
             }
-            return new SpectrumReport(name(source), checkpoint.spec(), method.weighting(), list);
+            spectra.forEach((index, layer) -> {
+                int[] sizes = layer.groups().sizes();
+                layer.ofOperator().forEach((operator, groups) -> {
+                    for (int g = 0; g < groups.size(); g++) {
+                        list.add(new OperatorSpectrum(
+                                index,
+                                operator,
+                                g,
+                                sizes[g],
+                                layer.moe().intermediateSize(),
+                                layer.moe().hiddenSize(),
+                                groups.get(g)));
+                    }
+                });
+            });
+            Optional<ModelSpec> planned =
+                    withPlan ? Optional.of(planned(checkpoint.spec(), plan(spectra))) : Optional.empty();
+            return new SpectrumReport(name(source), checkpoint.spec(), method.weighting(), list, planned);
         }
     }
 
@@ -614,6 +655,7 @@ public final class Converter {
         private Optional<TensorType> type = Optional.empty();
         private boolean multipliedOut;
         private Consumer<Progress> listener = progress -> {};
+        private Function<ConversionReport, Map<String, String>> files = report -> Map.of();
 
         private Builder() {}
 
@@ -728,6 +770,17 @@ public final class Converter {
          */
         public Builder optProgress(Consumer<Progress> listener) {
             this.listener = listener;
+            return this;
+        }
+
+        /**
+         * Sets texts to put into the target before it appears, such as those of {@link ai.molae.djl.convert.report.ConversionFiles} (default: none).
+         *
+         * @param files makes them of the report, by file name
+         * @return this builder
+         */
+        public Builder optFiles(Function<ConversionReport, Map<String, String>> files) {
+            this.files = files;
             return this;
         }
 
