@@ -64,6 +64,10 @@ final class Conversion {
     }
 
     private void convert(Checkpoint source, ConversionMethod method, WorkFolder work) throws IOException {
+        if (options.healing.isGiven()) {
+            // Better refused now than after the conversion.
+            new HealingRun(options, console.getErr(), interruption).windows(source);
+        }
         OptionalDouble loss = heldOut().measure(source);
         Converter.Builder builder = Converter.builder()
                 .setSource(options.source)

@@ -29,6 +29,23 @@ final class HealingRun {
     }
 
     /**
+     * The text that is healed on.
+     *
+     * @throws IllegalArgumentException if it is too short for a batch
+     */
+    PackedWindows windows(Checkpoint source) throws IOException {
+        HealingOptions healing = options.healing;
+        PackedWindows windows = healing.text().isEmpty()
+                ? options.texts.windows("--calibrate", options.calibration.text(), source)
+                : options.texts.windows("--heal-text", healing.text(), source);
+        if (healing.batch() > windows.size()) {
+            throw new IllegalArgumentException("--heal-batch " + healing.batch() + " exceeds the " + windows.size()
+                    + " windows of the text; give more text, or a smaller --heal-batch or --sequence");
+        }
+        return windows;
+    }
+
+    /**
      * Heals, or goes on with it.
      *
      * @param source the original model, whose logits may be wanted
@@ -38,14 +55,7 @@ final class HealingRun {
      */
     boolean run(Checkpoint source, Path checkpoints, Path healed) throws IOException {
         HealingOptions healing = options.healing;
-        boolean own = !healing.text().isEmpty();
-        PackedWindows windows = own
-                ? options.texts.windows("--heal-text", healing.text(), source)
-                : options.texts.windows("--calibrate", options.calibration.text(), source);
-        if (healing.batch() > windows.size()) {
-            throw new IllegalArgumentException("--heal-batch " + healing.batch() + " exceeds the " + windows.size()
-                    + " windows of the text; give more text, or a smaller --heal-batch or --sequence");
-        }
+        PackedWindows windows = windows(source);
         Checkpoints.Loading loading = new Checkpoints.Loading(err, options.quiet, interruption);
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Checkpoint converted = Checkpoints.open(options.target);

@@ -120,9 +120,9 @@ final class WorkFolder {
         }
     }
 
-    /** Throws away what a command that is refused has begun, but nothing that was there before it. */
+    /** Throws away what a command that is refused has begun, but nothing that was there before it or is converted. */
     void forget() throws IOException {
-        if (fresh) {
+        if (fresh && !isConverted()) {
             CheckpointDraft.discard(target);
             remove();
         }

@@ -47,7 +47,7 @@ class ConversionOptionsTest {
         CommandLine commandLine = new CommandLine(command);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);
         commandLine.parseArgs(("src dst " + line).strip().split(" "));
-        return command.method.method(model(moe), text);
+        return command.method.method(model(moe), text, text);
     }
 
     private static ConversionMethod method(String line) {
@@ -175,7 +175,7 @@ class ConversionOptionsTest {
                 .optMaxPositionEmbeddings(16)
                 .build();
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new ConversionOptions().method(dense, false))
+                .isThrownBy(() -> new ConversionOptions().method(dense, false, false))
                 .withMessageContaining("none of the 3 layers is a MoE layer");
     }
 }
