@@ -94,13 +94,13 @@ class ConvertRunTest {
         assertNothingIsLeft();
         ConversionReport report = ConversionFiles.read(target);
         assertThat(report.layers()).hasSize(2);
-        assertThat(report.after().feedForwards().get(1)).isInstanceOfSatisfying(MoeSpec.class, moe -> assertThat(
-                        moe.latent())
-                .isPresent());
+        assertThat(report.after().feedForwards().get(1))
+                .isInstanceOfSatisfying(
+                        MoeSpec.class, moe -> assertThat(moe.latent()).isPresent());
         assertThat(report.losses().keySet()).containsExactly("original", "converted");
         assertThat(report.losses().get("original")).isCloseTo(evaluated(source), within(1e-6));
         assertThat(report.losses().get("converted")).isCloseTo(evaluated(target), within(1e-6));
-        assertThat(run.out()).contains("2 MoE layers", "parameters of routed experts (0.", "loss: original ");
+        assertThat(run.out()).contains("2 of 2 MoE layers", "parameters of routed experts (0.", "loss: original ");
         assertThat(run.err()).contains("layers 100 %", "copying 100 %").doesNotContain("110 %");
     }
 
@@ -233,7 +233,9 @@ class ConvertRunTest {
         CommandRun run = CommandRun.of("spectrum", source.toString(), "--quiet", "--out", out.toString());
 
         assertThat(run.exitCode()).as(run.err()).isZero();
-        assertThat(run.out()).contains("# Spectra of source", "| 1 | gate | 16 | 8 |").doesNotContain("planned");
+        assertThat(run.out())
+                .contains("# Spectra of source", "| 1 | gate | 16 | 8 |")
+                .doesNotContain("planned");
         assertThat(out.resolve("spectrum.md")).content().contains("# Spectra of source");
         assertThat(out.resolve("spectrum.html")).isNotEmptyFile();
         assertThat(out.resolve("spectrum.json")).isNotEmptyFile();

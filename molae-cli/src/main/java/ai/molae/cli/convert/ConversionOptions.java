@@ -98,16 +98,23 @@ final class ConversionOptions {
         RankPolicy policy = ranks.over(preset.ranks(), factored, model.hiddenSize());
         int mostExperts = layers.stream().mapToInt(MoeSpec::numExperts).max().orElseThrow();
         GroupPolicy grouping = groups.over(preset.groups(), mostExperts);
+        OptionalInt reduction = rankReduction(preset);
+        Weighting norm = weighting == null ? preset.weighting() : weighting;
+        if (reduction.isPresent() && norm != Weighting.NONE) {
+            throw new IllegalArgumentException("--rank-reduction goes with plain weights only, the norm is "
+                    + norm.name().toLowerCase(Locale.ROOT)
+                    + "; change one with --weighting none or --rank-reduction none");
+        }
         ConversionMethod.Builder builder = ConversionMethod.builder()
                 .setRanks(policy)
                 .optOperators(factored)
                 .optTiedGateUp(tied(preset, factored, policy))
                 .optGroups(grouping)
-                .optWeighting(weighting == null ? preset.weighting() : weighting)
+                .optWeighting(norm)
                 .optShrinkage(shrinkage(preset))
                 .optAlternatingSweeps(steps("--sweeps", sweeps, preset.alternatingSweeps()))
                 .optRefinementSteps(steps("--refine", refine, preset.refinementSteps()));
-        rankReduction(preset).ifPresent(builder::optRankReduction);
+        reduction.ifPresent(builder::optRankReduction);
         distillation(preset).ifPresent(builder::optDistillation);
         ConversionMethod result = builder.build();
         if (result.needsCalibration() && !calibrated) {

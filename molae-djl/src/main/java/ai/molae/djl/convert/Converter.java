@@ -221,15 +221,15 @@ public final class Converter {
         if (needed > memoryLimit && method.distillation().isEmpty()) {
             LOG.warn(
                     "outputs are not measured: a layer and its factored form take {} MB, the memory limit is {} MB",
-                    needed / (1 << 20),
-                    memoryLimit / (1 << 20));
+                    needed / 1_000_000,
+                    memoryLimit / 1_000_000);
             return Optional.empty();
         }
         if (needed > memoryLimit) {
             throw new IllegalArgumentException(
                     "distillation holds whole layers in float32, the original and the factored one with its gradients and moments"
                             + ", which takes "
-                            + needed / (1 << 20) + " MB; the memory limit is " + memoryLimit / (1 << 20)
+                            + needed / 1_000_000 + " MB; the memory limit is " + memoryLimit / 1_000_000
                             + " MB; allow more, or convert without distillation");
         }
         return Optional.of(new ConvertedStream(job.checkpoint(), windows, WINDOWS_PER_BATCH, () -> {
