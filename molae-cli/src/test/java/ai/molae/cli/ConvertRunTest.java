@@ -117,7 +117,7 @@ class ConvertRunTest {
         assertThat(report.losses().get("healed"))
                 .isCloseTo(evaluated(target), within(1e-6))
                 .isLessThan(report.losses().get("converted"));
-        assertThat(CommandRun.of("inspect", target.toString()).out()).contains("latent");
+        assertThat(CommandRun.of("inspect", target.toString()).out()).contains("latent sizes gate 4, up 4, down 4");
     }
 
     @Test
@@ -217,6 +217,25 @@ class ConvertRunTest {
 
         assertThat(run.exitCode()).isEqualTo(2);
         assertThat(run.err()).contains("--method distilled trains on text, which a calibration does not keep");
+    }
+
+    @Test
+    void multipliedOutTheCheckpointIsAStandardOneAsLargeAsBefore() throws IOException {
+        CommandRun run = convert("--ratio 0.7 --multiplied-out --quiet");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.out()).contains("a standard checkpoint as large as before");
+        assertThat(target.resolve("conversion.md")).content().contains("written: multiplied out");
+        assertThat(CommandRun.of("inspect", target.toString()).out()).doesNotContain("latent sizes");
+    }
+
+    @Test
+    void inspectSaysHowUnequalGroupsAre() {
+        assertThat(convert("--ratio 0.7 --grouping subspace --groups 3 --unequal --quiet")
+                        .exitCode())
+                .isZero();
+
+        assertThat(CommandRun.of("inspect", target.toString()).out()).containsPattern("2 groups of [12]( to 3)?\\b");
     }
 
     @Test

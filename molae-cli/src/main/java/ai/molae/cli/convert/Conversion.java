@@ -42,7 +42,7 @@ final class Conversion {
                 work.forget();
                 throw e;
             }
-            Output.print(console, Summary.of(Reports.read(options.target), options.target));
+            Output.print(console, Summary.of(Reports.read(options.target), options.target, options.multipliedOut));
             return 0;
         }
     }

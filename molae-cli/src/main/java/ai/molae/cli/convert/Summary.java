@@ -18,7 +18,7 @@ final class Summary {
 
     private Summary() {}
 
-    static String of(ConversionReport report, Path target) {
+    static String of(ConversionReport report, Path target, boolean multipliedOut) {
         StringBuilder text = new StringBuilder();
         long before = routed(report.before());
         long after = routed(report.after());
@@ -34,6 +34,9 @@ final class Summary {
                 (double) after / before,
                 CostModel.model(report.before()).parameters(),
                 CostModel.model(report.after()).parameters());
+        if (multipliedOut) {
+            line(text, "written multiplied out: a standard checkpoint as large as before");
+        }
         errors(report.layers()).ifPresentText(text);
         if (!report.losses().isEmpty()) {
             line(

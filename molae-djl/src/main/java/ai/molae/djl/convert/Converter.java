@@ -197,7 +197,7 @@ public final class Converter {
             MoeSpec molae = factored.get(i);
             return molae == null ? layer : molae;
         });
-        ConversionReport report = new ConversionReport(name(source), method.describe(), before, after, done, Map.of());
+        ConversionReport report = new ConversionReport(name(source), described(), before, after, done, Map.of());
         job.draft()
                 .finish(
                         multipliedOut ? before : after,
@@ -205,6 +205,15 @@ public final class Converter {
                         files.apply(report),
                         (bytes, total) -> listener.accept(new Progress("copying", bytes, total)));
         return report;
+    }
+
+    /** The method, and that a checkpoint is not as small as the report says if it is not. */
+    private List<String> described() {
+        List<String> lines = new ArrayList<>(method.describe());
+        if (multipliedOut) {
+            lines.add("written: multiplied out, a standard checkpoint as large as before");
+        }
+        return lines;
     }
 
     /** The text, if it has work to do. */
