@@ -7,13 +7,12 @@ import ai.molae.djl.convert.ConversionMethod;
 import ai.molae.djl.convert.ConversionReport;
 import ai.molae.djl.convert.Converter;
 import ai.molae.djl.hf.Checkpoint;
+import ai.molae.djl.hf.CheckpointDraft;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.concurrent.CancellationException;
-import java.util.stream.Stream;
 import picocli.CommandLine;
 
 /** A conversion from the options to the last report: calibration, factorisation, healing, each of which goes on where it was interrupted. */
@@ -31,72 +30,63 @@ final class Conversion {
 
     int run() throws IOException {
         try (Checkpoint source = Checkpoints.open(options.source)) {
-            ConversionMethod method = options.method.method(source.spec(), options.calibration.isGiven());
+            ConversionMethod method = options.method.method(
+                    source.spec(),
+                    options.calibration.isGiven(),
+                    !options.calibration.text().isEmpty());
             options.texts.sequence(source);
-            WorkFolder work = workFolder();
-            ConversionReport report;
-            if (work.isConverted()) {
-                report = Reports.read(options.target);
-            } else {
-                report = convert(source, method, work);
-                work.markConverted();
+            WorkFolder work = WorkFolder.open(options.target, options.settings(), options.restart);
+            try {
+                run(source, method, work);
+            } catch (IllegalArgumentException e) {
+                work.forget();
+                throw e;
             }
-            if (options.healing.isGiven()) {
-                report = heal(source, report, work);
-            }
-            work.remove();
-            Output.print(console, Summary.of(report, options.target));
+            Output.print(console, Summary.of(Reports.read(options.target), options.target, options.multipliedOut));
             return 0;
         }
     }
 
-    /** Refuses a target that is there, unless it is what the same command left to be healed. */
-    private WorkFolder workFolder() throws IOException {
-        Path target = options.target;
-        boolean there = Files.exists(target) && !isEmptyFolder(target);
-        if (there && !(WorkFolder.isLeft(target, options.settings()) && !options.restart)) {
-            throw new IllegalArgumentException(
-                    target
-                            + " exists and is not empty; nothing in it is overwritten: name another folder for the converted model");
+    private void run(Checkpoint source, ConversionMethod method, WorkFolder work) throws IOException {
+        if (!work.isHealed()) {
+            if (!work.isConverted()) {
+                convert(source, method, work);
+            }
+            measure("converted", options.target);
+            if (options.healing.isGiven()) {
+                heal(source, work);
+            }
         }
-        WorkFolder work = WorkFolder.open(target, options.settings(), options.restart);
-        if (options.restart) {
-            Conversions.discard(target);
-        }
-        return work;
+        work.putHealedInPlace();
+        // What a converter leaves that is killed after the target has appeared.
+        CheckpointDraft.discard(options.target);
+        work.remove();
     }
 
-    private static boolean isEmptyFolder(Path folder) throws IOException {
-        if (!Files.isDirectory(folder)) {
-            return false;
+    private void convert(Checkpoint source, ConversionMethod method, WorkFolder work) throws IOException {
+        if (options.healing.isGiven()) {
+            // Better refused now than after the conversion.
+            new HealingRun(options, console.getErr(), interruption).windows(source);
         }
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.findAny().isEmpty();
-        }
-    }
-
-    private ConversionReport convert(Checkpoint source, ConversionMethod method, WorkFolder work) throws IOException {
-        HeldOut heldOut = heldOut();
-        Map<String, Double> losses = new LinkedHashMap<>();
-        heldOut.measure(source).ifPresent(loss -> losses.put("original", loss));
+        OptionalDouble loss = heldOut().measure(source);
         Converter.Builder builder = Converter.builder()
                 .setSource(options.source)
                 .setTarget(options.target)
-                .setMethod(method);
+                .setMethod(method)
+                .optFiles(report ->
+                        Reports.texts(loss.isPresent() ? report.withLoss("original", loss.getAsDouble()) : report));
         if (options.calibration.isGiven()) {
             Calibrations calibrations =
                     new Calibrations(options.calibration, options.texts, console.getErr(), options.quiet, interruption);
             builder.optCalibration(calibrations.get(source, Calibrations.settings(method), work.calibration()));
             calibrations.windows(source, method.distillation().isPresent()).ifPresent(builder::optText);
         }
-        ConversionReport report = factor(builder);
-        try (Checkpoint converted = Checkpoints.open(options.target)) {
-            heldOut.measure(converted).ifPresent(loss -> losses.put("converted", loss));
-        }
-        return write(report, losses);
+        // An empty folder may be the target's place.
+        Files.deleteIfExists(options.target);
+        factor(builder);
     }
 
-    private ConversionReport factor(Converter.Builder builder) throws IOException {
+    private void factor(Converter.Builder builder) throws IOException {
         options.machine.configure(builder);
         if (options.type != null) {
             builder.optType(options.type.type);
@@ -107,7 +97,7 @@ final class Conversion {
         try (StageMeter meter = new StageMeter(console.getErr(), options.quiet)) {
             Converter converter = builder.optProgress(meter).build();
             interruption.onInterrupt(converter::stop);
-            return converter.convert();
+            converter.convert();
         } catch (CancellationException e) {
             throw interrupted("what is converted so far is kept");
         }
@@ -118,23 +108,33 @@ final class Conversion {
                 "interrupted; " + state + ". The same command goes on, and with --restart begins anew");
     }
 
-    private ConversionReport heal(Checkpoint source, ConversionReport report, WorkFolder work) throws IOException {
+    private void heal(Checkpoint source, WorkFolder work) throws IOException {
         HealingRun healing = new HealingRun(options, console.getErr(), interruption);
-        if (!healing.run(source, work.healing())) {
+        WorkFolder.delete(work.healed());
+        if (!healing.run(source, work.healing(), work.healed())) {
             throw interrupted(options.target + " is converted and not healed");
         }
-        Map<String, Double> losses = new LinkedHashMap<>(report.losses());
-        try (Checkpoint healed = Checkpoints.open(options.target)) {
-            heldOut().measure(healed).ifPresent(loss -> losses.put("healed", loss));
-        }
-        return write(report, losses);
+        ConversionReport report = Reports.read(options.target);
+        OptionalDouble loss = measure(work.healed());
+        // With its report it counts as complete.
+        Reports.write(loss.isPresent() ? report.withLoss("healed", loss.getAsDouble()) : report, work.healed());
     }
 
-    private ConversionReport write(ConversionReport report, Map<String, Double> losses) throws IOException {
-        ConversionReport complete = new ConversionReport(
-                report.source(), report.method(), report.before(), report.after(), report.layers(), losses);
-        Reports.write(complete, options.target);
-        return complete;
+    /** Adds a loss to the report of a model, unless it is there already. */
+    private void measure(String stage, Path model) throws IOException {
+        ConversionReport report = Reports.read(model);
+        if (!report.losses().containsKey(stage)) {
+            OptionalDouble loss = measure(model);
+            if (loss.isPresent()) {
+                Reports.write(report.withLoss(stage, loss.getAsDouble()), model);
+            }
+        }
+    }
+
+    private OptionalDouble measure(Path model) throws IOException {
+        try (Checkpoint checkpoint = Checkpoints.open(model)) {
+            return heldOut().measure(checkpoint);
+        }
     }
 
     private HeldOut heldOut() {

@@ -85,33 +85,45 @@ final class ConversionOptions {
      * The method.
      *
      * @param model what is converted
-     * @param text whether there is text, or a calibration
+     * @param calibrated whether there is text, or a calibration
+     * @param text whether there is text
      * @return the method with what is given in the place of its own
      * @throws IllegalArgumentException if an option is out of range or does not fit the model, or the method needs text and there is none
      */
-    ConversionMethod method(ModelSpec model, boolean text) {
+    ConversionMethod method(ModelSpec model, boolean calibrated, boolean text) {
         List<MoeSpec> layers = standardLayers(model);
-        MethodChoice choice = method == null ? (text ? MethodChoice.CALIBRATED : MethodChoice.DATA_FREE) : method;
+        MethodChoice choice = method == null ? (calibrated ? MethodChoice.CALIBRATED : MethodChoice.DATA_FREE) : method;
         ConversionMethod preset = choice.method(ranks.ratio());
         Set<ExpertOperator> factored = factored(preset, layers);
         RankPolicy policy = ranks.over(preset.ranks(), factored, model.hiddenSize());
         int mostExperts = layers.stream().mapToInt(MoeSpec::numExperts).max().orElseThrow();
         GroupPolicy grouping = groups.over(preset.groups(), mostExperts);
+        OptionalInt reduction = rankReduction(preset);
+        Weighting norm = weighting == null ? preset.weighting() : weighting;
+        if (reduction.isPresent() && norm != Weighting.NONE) {
+            throw new IllegalArgumentException("--rank-reduction goes with plain weights only, the norm is "
+                    + norm.name().toLowerCase(Locale.ROOT)
+                    + "; change one with --weighting none or --rank-reduction none");
+        }
         ConversionMethod.Builder builder = ConversionMethod.builder()
                 .setRanks(policy)
                 .optOperators(factored)
                 .optTiedGateUp(tied(preset, factored, policy))
                 .optGroups(grouping)
-                .optWeighting(weighting == null ? preset.weighting() : weighting)
+                .optWeighting(norm)
                 .optShrinkage(shrinkage(preset))
                 .optAlternatingSweeps(steps("--sweeps", sweeps, preset.alternatingSweeps()))
                 .optRefinementSteps(steps("--refine", refine, preset.refinementSteps()));
-        rankReduction(preset).ifPresent(builder::optRankReduction);
+        reduction.ifPresent(builder::optRankReduction);
         distillation(preset).ifPresent(builder::optDistillation);
         ConversionMethod result = builder.build();
-        if (result.needsCalibration() && !text) {
+        if (result.needsCalibration() && !calibrated) {
             throw new IllegalArgumentException(whatNeedsText(result)
                     + " needs text: give some with --calibrate, or what was kept of it with --calibration");
+        }
+        if (result.distillation().isPresent() && !text) {
+            throw new IllegalArgumentException((distill == null ? "--method " + method : "--distill")
+                    + " trains on text, which a calibration does not keep: give some with --calibrate");
         }
         return result;
     }

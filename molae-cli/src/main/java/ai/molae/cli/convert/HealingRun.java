@@ -15,7 +15,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 
-/** Trains the converted model in its folder. */
+/** Trains the converted model. */
 final class HealingRun {
 
     private final ConvertCommand options;
@@ -29,22 +29,33 @@ final class HealingRun {
     }
 
     /**
-     * Heals, or goes on with it.
+     * The text that is healed on.
      *
-     * @param source the original model, whose logits may be wanted
-     * @param checkpoints where training keeps its own
-     * @return false if it was interrupted; the converted model is then as it was
+     * @throws IllegalArgumentException if it is too short for a batch
      */
-    boolean run(Checkpoint source, Path checkpoints) throws IOException {
+    PackedWindows windows(Checkpoint source) throws IOException {
         HealingOptions healing = options.healing;
-        boolean own = !healing.text().isEmpty();
-        PackedWindows windows = own
-                ? options.texts.windows("--heal-text", healing.text(), source)
-                : options.texts.windows("--calibrate", options.calibration.text(), source);
+        PackedWindows windows = healing.text().isEmpty()
+                ? options.texts.windows("--calibrate", options.calibration.text(), source)
+                : options.texts.windows("--heal-text", healing.text(), source);
         if (healing.batch() > windows.size()) {
             throw new IllegalArgumentException("--heal-batch " + healing.batch() + " exceeds the " + windows.size()
                     + " windows of the text; give more text, or a smaller --heal-batch or --sequence");
         }
+        return windows;
+    }
+
+    /**
+     * Heals, or goes on with it.
+     *
+     * @param source the original model, whose logits may be wanted
+     * @param checkpoints where training keeps its own
+     * @param healed where the healed model is written
+     * @return false if it was interrupted; nothing is written then
+     */
+    boolean run(Checkpoint source, Path checkpoints, Path healed) throws IOException {
+        HealingOptions healing = options.healing;
+        PackedWindows windows = windows(source);
         Checkpoints.Loading loading = new Checkpoints.Loading(err, options.quiet, interruption);
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Checkpoint converted = Checkpoints.open(options.target);
@@ -63,7 +74,7 @@ final class HealingRun {
             if (run.heal(model).stopped()) {
                 return false;
             }
-            CheckpointSaver.of(model).optOriginal(converted).save(options.target);
+            CheckpointSaver.of(model).optOriginal(converted).save(healed);
             return true;
         }
     }

@@ -64,6 +64,11 @@ final class RankOptions {
             description = "Latent sizes in the place of a ratio: one for all operators, or gate=r,up=r,down=r.")
     private @Nullable List<String> latent;
 
+    /** Whether anything is said about them. */
+    boolean isGiven() {
+        return ratio != null || budget != null || latent != null;
+    }
+
     /** The ratio, for the method. */
     double ratio() {
         if (ratio == null) {

@@ -11,10 +11,14 @@ import ai.molae.djl.convert.SpectrumReport;
 import ai.molae.djl.convert.Weighting;
 import ai.molae.djl.convert.calibrate.Calibration;
 import ai.molae.djl.hf.Checkpoint;
+import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -38,6 +42,7 @@ import picocli.CommandLine.Spec;
         footer = {
             "  molae spectrum OLMoE-1B-7B",
             "  molae spectrum OLMoE-1B-7B --groups 8 --out report",
+            "  molae spectrum OLMoE-1B-7B --ratio 0.7 --budget parameters",
             "  molae spectrum OLMoE-1B-7B --weighting activations --calibration moments"
         })
 public final class SpectrumCommand implements Callable<Integer> {
@@ -52,6 +57,9 @@ public final class SpectrumCommand implements Callable<Integer> {
 
     @ArgGroup(validate = false, heading = "%nWhich experts share projections:%n", order = 1)
     private GroupOptions groups = new GroupOptions();
+
+    @ArgGroup(validate = false, heading = "%nWhat to plan, beside the spectra:%n", order = 2)
+    private RankOptions ranks = new RankOptions();
 
     @Option(
             names = "--weighting",
@@ -72,7 +80,7 @@ public final class SpectrumCommand implements Callable<Integer> {
             description = "Write spectrum.md, spectrum.html and spectrum.json there too.")
     private @Nullable Path out;
 
-    @ArgGroup(validate = false, heading = "%nThe machine:%n", order = 2)
+    @ArgGroup(validate = false, heading = "%nThe machine:%n", order = 3)
     private MachineOptions machine = new MachineOptions();
 
     @Option(names = "--quiet", description = "No progress.")
@@ -107,7 +115,7 @@ public final class SpectrumCommand implements Callable<Integer> {
         try (StageMeter meter = new StageMeter(spec.commandLine().getErr(), quiet)) {
             Converter converter = builder.optProgress(meter).build();
             interruption.onInterrupt(converter::stop);
-            report = converter.spectrum();
+            report = ranks.isGiven() ? converter.plannedSpectrum() : converter.spectrum();
         }
         if (out != null) {
             Reports.write(report, out);
@@ -117,12 +125,20 @@ public final class SpectrumCommand implements Callable<Integer> {
     }
 
     private ConversionMethod method(Checkpoint checkpoint) {
-        int mostExperts = ConversionOptions.standardLayers(checkpoint.spec()).stream()
-                .mapToInt(MoeSpec::numExperts)
-                .max()
-                .orElseThrow();
+        List<MoeSpec> layers = ConversionOptions.standardLayers(checkpoint.spec());
+        int mostExperts = layers.stream().mapToInt(MoeSpec::numExperts).max().orElseThrow();
+        Set<ExpertOperator> named = ranks.named();
+        Set<ExpertOperator> operators = EnumSet.noneOf(ExpertOperator.class);
+        layers.forEach(layer -> operators.addAll(layer.operators()));
+        if (!named.isEmpty()) {
+            operators.retainAll(named);
+        }
         ConversionMethod method = ConversionMethod.builder()
-                .setRanks(new RankPolicy.Uniform(RankOptions.DEFAULT_RATIO))
+                .setRanks(ranks.over(
+                        new RankPolicy.Uniform(ranks.ratio()),
+                        operators,
+                        checkpoint.spec().hiddenSize()))
+                .optOperators(operators)
                 .optWeighting(weighting)
                 .optGroups(groups.over(GroupPolicy.contiguous(0), mostExperts))
                 .build();

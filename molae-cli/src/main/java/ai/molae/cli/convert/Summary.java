@@ -4,34 +4,39 @@ import ai.molae.cost.CostModel;
 import ai.molae.djl.convert.ConversionReport;
 import ai.molae.djl.convert.LayerConversion;
 import ai.molae.spec.ExpertOperator;
+import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
-import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The result of a conversion in a few lines. */
 final class Summary {
 
     private Summary() {}
 
-    static String of(ConversionReport report, Path target) {
+    static String of(ConversionReport report, Path target, boolean multipliedOut) {
         StringBuilder text = new StringBuilder();
-        long before = routed(report, LayerConversion::before);
-        long after = routed(report, LayerConversion::after);
+        long before = routed(report.before());
+        long after = routed(report.after());
         line(
                 text,
-                "%s -> %s: %d MoE layers, %,d -> %,d parameters of routed experts (%.3f), %,d -> %,d of the model",
+                "%s -> %s: %d of %d MoE layers, %,d -> %,d parameters of routed experts (%.3f), %,d -> %,d of the model",
                 report.source(),
                 target,
                 report.layers().size(),
+                moeLayers(report.before()).count(),
                 before,
                 after,
                 (double) after / before,
                 CostModel.model(report.before()).parameters(),
                 CostModel.model(report.after()).parameters());
+        if (multipliedOut) {
+            line(text, "written multiplied out: a standard checkpoint as large as before");
+        }
         errors(report.layers()).ifPresentText(text);
         if (!report.losses().isEmpty()) {
             line(
@@ -49,9 +54,13 @@ final class Summary {
         text.append(String.format(Locale.ROOT, format, arguments)).append(System.lineSeparator());
     }
 
-    private static long routed(ConversionReport report, Function<LayerConversion, MoeSpec> which) {
-        return report.layers().stream()
-                .mapToLong(layer -> CostModel.layer(which.apply(layer)).routedExpertParameters())
+    private static Stream<MoeSpec> moeLayers(ModelSpec model) {
+        return model.feedForwards().stream().filter(MoeSpec.class::isInstance).map(MoeSpec.class::cast);
+    }
+
+    private static long routed(ModelSpec model) {
+        return moeLayers(model)
+                .mapToLong(moe -> CostModel.layer(moe).routedExpertParameters())
                 .sum();
     }
 

@@ -80,7 +80,7 @@ final class Summary {
             return "";
         }
         boolean run = which[which.length - 1] - which[0] == which.length - 1;
-        return " of layers "
+        return (which.length == 1 ? " of layer " : " of layers ")
                 + (run && which.length > 1
                         ? which[0] + " to " + which[which.length - 1]
                         : IntStream.of(which).mapToObj(String::valueOf).collect(Collectors.joining(", ")));
@@ -104,7 +104,8 @@ final class Summary {
                 .map(entry -> entry.getKey().name().toLowerCase(Locale.ROOT) + " " + entry.getValue())
                 .collect(Collectors.joining(", "));
         return "latent sizes " + sizes + (latent.tiedGateUp() ? ", gate and up tied" : "") + "; "
-                + layer.expertGroups().numGroups() + " groups of " + latent.groupSize();
+                + layer.expertGroups().numGroups() + " groups of "
+                + sizes(layer.expertGroups().sizes());
     }
 
     private static String router(RouterSpec router) {
@@ -153,5 +154,12 @@ final class Summary {
                 .filter(name -> Files.exists(folder.resolve(name)))
                 .toList();
         return there.isEmpty() ? Cell.none() : Cell.text(String.join(", ", there));
+    }
+
+    /** "8", or "1 to 26" for groups that differ. */
+    private static String sizes(int[] sizes) {
+        int least = IntStream.of(sizes).min().orElse(0);
+        int most = IntStream.of(sizes).max().orElse(0);
+        return least == most ? "" + most : least + " to " + most;
     }
 }

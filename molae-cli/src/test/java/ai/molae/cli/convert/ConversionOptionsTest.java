@@ -47,7 +47,7 @@ class ConversionOptionsTest {
         CommandLine commandLine = new CommandLine(command);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);
         commandLine.parseArgs(("src dst " + line).strip().split(" "));
-        return command.method.method(model(moe), text);
+        return command.method.method(model(moe), text, text);
     }
 
     private static ConversionMethod method(String line) {
@@ -72,12 +72,11 @@ class ConversionOptionsTest {
     @Test
     void singleSettingsTakeThePlaceOfThoseOfTheMethod() {
         ConversionMethod method = method("--method distilled --operators up,down --groups 4 --grouping co-activation"
-                + " --unequal --rank-reduction 7 --weighting sensitivity --shrinkage 0.2 --sweeps 3 --refine 50"
+                + " --unequal --weighting sensitivity --shrinkage 0.2 --sweeps 3 --refine 50"
                 + " --distill 20");
 
         assertThat(method.operators()).containsExactlyInAnyOrder(ExpertOperator.UP, ExpertOperator.DOWN);
         assertThat(method.groups()).isEqualTo(new GroupPolicy(GroupPolicy.Kind.CO_ACTIVATION, 4, false));
-        assertThat(method.rankReduction()).isEqualTo(OptionalInt.of(7));
         assertThat(method.weighting()).isEqualTo(Weighting.SENSITIVITY);
         assertThat(method.shrinkage()).isEqualTo(0.2);
         assertThat(method.alternatingSweeps()).isEqualTo(3);
@@ -90,8 +89,9 @@ class ConversionOptionsTest {
         assertThat(method("--method distilled --distill 0").distillation()).isEmpty();
         assertThat(method("--method paper --rank-reduction none").rankReduction())
                 .isEmpty();
-        assertThat(method("--method calibrated --rank-reduction latent").rankReduction())
+        assertThat(method("--method data-free --rank-reduction latent").rankReduction())
                 .isEqualTo(OptionalInt.of(0));
+        assertThat(method("--method paper --rank-reduction 7").rankReduction()).isEqualTo(OptionalInt.of(7));
         assertThat(method("--groups all").groups().groupSize()).isZero();
     }
 
@@ -135,9 +135,10 @@ class ConversionOptionsTest {
                 "--tied --latent gate=8,up=9 | --tied needs one latent size for gate and up, --latent has 8 and 9",
                 "--groups 9 | --groups must be between 1 and 8, got 9",
                 "--groups many | --groups must be a number of experts, or all, got many",
-                "--unequal | --unequal needs --grouping subspace or co-activation",
+                "--method data-free --unequal | --unequal needs --grouping subspace or co-activation",
                 "--rank-reduction 0 | --rank-reduction must be a rank of at least 1",
                 "--shrinkage 1 | --shrinkage must be at least 0 and less than 1, got 1.0",
+                "--rank-reduction 7 --weighting scales | --rank-reduction goes with plain weights only",
                 "--sweeps -1 | --sweeps must be at least 0, got -1",
                 "--distill -5 | --distill must be at least 0, got -5",
             })
@@ -175,7 +176,7 @@ class ConversionOptionsTest {
                 .optMaxPositionEmbeddings(16)
                 .build();
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new ConversionOptions().method(dense, false))
+                .isThrownBy(() -> new ConversionOptions().method(dense, false, false))
                 .withMessageContaining("none of the 3 layers is a MoE layer");
     }
 }

@@ -7,7 +7,9 @@ import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointDraft;
 import ai.molae.djl.json.SpecJson;
 import ai.molae.spec.ExpertGroups;
+import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.LatentSpec;
+import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
@@ -97,8 +99,8 @@ final class ConversionPlan {
     }
 
     private Map<Integer, Optional<LatentSpec>> find() throws IOException {
-        if (metrics.method().ranks() instanceof RankPolicy.Budget budget) {
-            return planner.allocate(spectra(), budget);
+        if (metrics.method().ranks() instanceof RankPolicy.Budget) {
+            return find(spectra());
         }
         Map<Integer, Optional<LatentSpec>> latents = new TreeMap<>();
         for (Map.Entry<Integer, MoeSpec> layer : layers.entrySet()) {
@@ -111,6 +113,16 @@ final class ConversionPlan {
                 throw ofLayer(layer.getKey(), e);
             }
         }
+        return latents;
+    }
+
+    /** When the spectra are known. */
+    private Map<Integer, Optional<LatentSpec>> find(Map<Integer, Spectra> spectra) {
+        if (metrics.method().ranks() instanceof RankPolicy.Budget budget) {
+            return planner.allocate(spectra, budget);
+        }
+        Map<Integer, Optional<LatentSpec>> latents = new TreeMap<>();
+        spectra.forEach((layer, found) -> latents.put(layer, Optional.of(planner.latent(found.moe(), found.groups()))));
         return latents;
     }
 
@@ -169,10 +181,28 @@ final class ConversionPlan {
         }
     }
 
+    /**
+     * What a conversion can hope for.
+     *
+     * @param withPlan whether to say what the method would make of the model
+     */
+    SpectrumReport report(String name, boolean withPlan) throws IOException {
+        ModelSpec model = metrics.checkpoint().spec();
+        Map<Integer, Spectra> spectra = spectra();
+        Optional<ModelSpec> planned = Optional.empty();
+        if (withPlan) {
+            Map<Integer, Optional<LatentSpec>> latents = find(spectra);
+            planned = Optional.of(model.mapLayers((i, layer) -> latents.getOrDefault(i, Optional.empty())
+                    .map(latent -> (FeedForwardSpec) ((MoeSpec) layer).withLatent(latent))
+                    .orElse(layer)));
+        }
+        return new SpectrumReport(name, model, metrics.method().weighting(), list(spectra), planned);
+    }
+
     /** The spectra of all layers, one by one. */
-    List<OperatorSpectrum> operatorSpectra() throws IOException {
+    private static List<OperatorSpectrum> list(Map<Integer, Spectra> spectra) {
         List<OperatorSpectrum> list = new ArrayList<>();
-        spectra().forEach((index, layer) -> {
+        spectra.forEach((index, layer) -> {
             int[] sizes = layer.groups().sizes();
             layer.ofOperator().forEach((operator, groups) -> {
                 for (int g = 0; g < groups.size(); g++) {

@@ -21,6 +21,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -63,7 +64,11 @@ final class ConversionRun {
     }
 
     /** Converts the layers that are not finished, and gives the checkpoint its name. */
-    ConversionReport convert(String name, Map<Integer, MoeSpec> factored, CheckpointDraft.Progress copying)
+    ConversionReport convert(
+            String name,
+            Map<Integer, MoeSpec> factored,
+            Function<ConversionReport, Map<String, String>> files,
+            CheckpointDraft.Progress copying)
             throws IOException {
         ReadCounter counter = counters.get()
                 .of(factored.values().stream()
@@ -90,8 +95,18 @@ final class ConversionRun {
             MoeSpec molae = factored.get(i);
             return molae == null ? layer : molae;
         });
-        draft.finish(settings.multipliedOut() ? before : after, factored.keySet(), Map.of(), copying);
-        return new ConversionReport(name, method.describe(), before, after, done, Map.of());
+        ConversionReport report = new ConversionReport(name, described(), before, after, done, Map.of());
+        draft.finish(settings.multipliedOut() ? before : after, factored.keySet(), files.apply(report), copying);
+        return report;
+    }
+
+    /** The method, and that a checkpoint is not as small as the report says if it is not. */
+    private List<String> described() {
+        List<String> lines = new ArrayList<>(method.describe());
+        if (settings.multipliedOut()) {
+            lines.add("written: multiplied out, a standard checkpoint as large as before");
+        }
+        return lines;
     }
 
     /** Matrices to read: each once for the projections and once for the own factors. */
@@ -122,7 +137,7 @@ final class ConversionRun {
                     counter::checkStopped));
         }
         String megabytes =
-                needed / (1 << 20) + " MB; the memory limit is " + settings.memoryLimit() / (1 << 20) + " MB";
+                needed / 1_000_000 + " MB; the memory limit is " + settings.memoryLimit() / 1_000_000 + " MB";
         if (method.distillation().isPresent()) {
             throw new IllegalArgumentException(
                     "distillation holds a layer in float32, and its factored form with gradients and moments, which takes "

@@ -18,6 +18,7 @@ import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * Converts the checkpoint of a standard MoE into one of a MoLAE (Liu et al., arXiv 2503.23100), layer by layer, so that the model never stands in memory:
@@ -57,6 +58,7 @@ public final class Converter {
     private final Optional<TensorType> type;
     private final boolean multipliedOut;
     private final Consumer<Progress> listener;
+    private final Function<ConversionReport, Map<String, String>> files;
     private volatile boolean stopped;
 
     private Converter(Builder builder) {
@@ -70,6 +72,7 @@ public final class Converter {
         type = builder.type;
         multipliedOut = builder.multipliedOut;
         listener = builder.listener;
+        files = builder.files;
         if (method.needsCalibration() && calibration.isEmpty()) {
             throw new IllegalArgumentException("the method needs a calibration: weighting " + method.weighting()
                     + ", groups " + method.groups().kind() + ", " + method.alternatingSweeps()
@@ -137,7 +140,7 @@ public final class Converter {
                                 workers,
                                 new ConversionRun.Settings(method, windows, memoryLimit, written, multipliedOut),
                                 () -> new ReadCounter("layers", listener, this::checkStopped))
-                        .convert(name(source), plan.of(draft), (bytes, total) -> {
+                        .convert(name(source), plan.of(draft), files, (bytes, total) -> {
                             checkStopped();
                             listener.accept(new Progress("copying", bytes, total));
                         });
@@ -154,6 +157,22 @@ public final class Converter {
      * @throws IOException if reading fails
      */
     public SpectrumReport spectrum() throws IOException {
+        return spectrum(false);
+    }
+
+    /**
+     * As {@link #spectrum}, with what the method would make of the model.
+     *
+     * @return the spectra of all MoE layers and the plan
+     * @throws IllegalArgumentException as {@link #convert}
+     * @throws CancellationException if it was stopped
+     * @throws IOException if reading fails
+     */
+    public SpectrumReport plannedSpectrum() throws IOException {
+        return spectrum(true);
+    }
+
+    private SpectrumReport spectrum(boolean withPlan) throws IOException {
         try (Checkpoint checkpoint = Checkpoint.open(source)) {
             Map<Integer, MoeSpec> layers = check(checkpoint);
             try (Workers workers = Workers.of(threads, memoryLimit, layers.values())) {
@@ -162,7 +181,7 @@ public final class Converter {
                         layers,
                         workers,
                         () -> new ReadCounter("spectra", listener, this::checkStopped));
-                return new SpectrumReport(name(source), checkpoint.spec(), method.weighting(), plan.operatorSpectra());
+                return plan.report(name(source), withPlan);
             }
         }
     }
@@ -244,6 +263,7 @@ public final class Converter {
         private Optional<TensorType> type = Optional.empty();
         private boolean multipliedOut;
         private Consumer<Progress> listener = progress -> {};
+        private Function<ConversionReport, Map<String, String>> files = report -> Map.of();
 
         private Builder() {}
 
@@ -358,6 +378,17 @@ public final class Converter {
          */
         public Builder optProgress(Consumer<Progress> listener) {
             this.listener = listener;
+            return this;
+        }
+
+        /**
+         * Sets texts to put into the target before it appears, such as those of {@link ai.molae.djl.convert.report.ConversionFiles} (default: none).
+         *
+         * @param files makes them of the report, by file name
+         * @return this builder
+         */
+        public Builder optFiles(Function<ConversionReport, Map<String, String>> files) {
+            this.files = files;
             return this;
         }
 

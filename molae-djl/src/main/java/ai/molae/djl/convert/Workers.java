@@ -39,8 +39,8 @@ final class Workers implements AutoCloseable {
         long taskBytes = layers.stream().mapToLong(Workers::taskBytes).max().orElseThrow();
         long fit = memoryLimit / taskBytes;
         if (fit < 1) {
-            throw new IllegalArgumentException("a factorisation of this model needs " + taskBytes / (1 << 20)
-                    + " MB, the memory limit is " + memoryLimit / (1 << 20) + " MB; allow more");
+            throw new IllegalArgumentException("a factorisation of this model needs " + taskBytes / 1_000_000
+                    + " MB, the memory limit is " + memoryLimit / 1_000_000 + " MB; allow more");
         }
         return new Workers((int) Math.min(threads, fit));
     }

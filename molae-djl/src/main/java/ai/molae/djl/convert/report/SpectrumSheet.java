@@ -58,7 +58,7 @@ final class SpectrumSheet {
         List<String> head = new ArrayList<>(
                 List.of("layer", "operator", "n", "m", "groups", "break-even r", "break-even k at r = m"));
         Candidates.NAMES.forEach(name -> head.add("r = " + name));
-        head.addAll(List.of("least group", "random floor", "r for 90 %", "r for 99 %"));
+        head.addAll(List.of("least group there", "random floor there", "r for 90 %", "r for 99 %"));
         if (report.planned().isPresent()) {
             head.addAll(List.of("planned r", "kept"));
         }
