@@ -173,6 +173,8 @@ class ConvertRunTest {
         Path elsewhere = folder.resolve("elsewhere");
         Files.createDirectories(elsewhere.resolveSibling("elsewhere.converting"));
         Files.writeString(elsewhere.resolveSibling("elsewhere.converting").resolve("settings.txt"), "others\n");
+        // Something that took work, which is not overwritten.
+        Files.writeString(elsewhere.resolveSibling("elsewhere.converting").resolve("plan.json"), "{}\n");
         String[] line = line(options);
         line[2] = elsewhere.toString();
         assertThat(CommandRun.of(line).err()).contains("an interrupted conversion with other settings");

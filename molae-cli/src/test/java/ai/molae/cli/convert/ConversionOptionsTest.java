@@ -154,7 +154,7 @@ class ConversionOptionsTest {
                 "--weighting frequency | --weighting frequency needs text",
                 "--grouping co-activation | --grouping co-activation needs text",
                 "--sweeps 2 | --sweeps needs text",
-                "--distill 2 | --distill needs text",
+                "--distill 2 | --distill trains on text",
             })
     void withoutTextNothingThatNeedsItIsDone(String line, String message) {
         assertThatIllegalArgumentException()
