@@ -5,6 +5,7 @@ import ai.molae.djl.convert.ConversionReport;
 import ai.molae.djl.convert.Converter;
 import ai.molae.djl.convert.GroupPolicy;
 import ai.molae.djl.convert.RankPolicy;
+import ai.molae.djl.files.Folders;
 import ai.molae.djl.hf.CheckpointDraft;
 import ai.molae.djl.torch.NativeMemory;
 import ai.molae.spec.GroupedQueryAttentionSpec;
@@ -13,10 +14,8 @@ import ai.molae.spec.MoeSpec;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -118,7 +117,7 @@ public final class ConversionBenchmark implements Callable<Integer> {
                 .build();
         for (int round = 0; round < rounds; round++) {
             Path target = dir.resolve("converted");
-            delete(target);
+            Folders.delete(target);
             CheckpointDraft.discard(target);
             long start = System.nanoTime();
             try (NativeMemory.Peak peak = NativeMemory.watchPeak()) {
@@ -142,15 +141,5 @@ public final class ConversionBenchmark implements Callable<Integer> {
             }
         }
         return 0;
-    }
-
-    private static void delete(Path folder) throws IOException {
-        if (Files.exists(folder)) {
-            try (Stream<Path> files = Files.walk(folder)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.delete(file);
-                }
-            }
-        }
     }
 }

@@ -22,6 +22,7 @@ import ai.molae.djl.convert.calibrate.MomentSettings;
 import ai.molae.djl.data.ByteTokenizer;
 import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.data.TextCorpus;
+import ai.molae.djl.files.Folders;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointDraft;
 import ai.molae.djl.hf.CheckpointSaver;
@@ -39,11 +40,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -220,7 +219,7 @@ public final class ConversionComparison implements Callable<Integer> {
             if (!results.has(row.name(), ratio, seed)) {
                 Path folder = converted(seed, row.method(), row.calibrated());
                 results.add(row.name(), ratio, seed, loss(folder));
-                delete(folder);
+                Folders.delete(folder);
             }
         }
     }
@@ -253,12 +252,12 @@ public final class ConversionComparison implements Callable<Integer> {
                 .build()
                 .heal(folder, Precision.BFLOAT16);
         results.add(healed, ratio, seed, loss(folder));
-        delete(folder);
+        Folders.delete(folder);
     }
 
     private Path converted(int seed, ConversionMethod method, boolean calibrated) throws IOException {
         Path target = out.resolve("converted-seed" + seed);
-        delete(target);
+        Folders.delete(target);
         CheckpointDraft.discard(target);
         Converter.Builder converter =
                 Converter.builder().setSource(base(seed)).setTarget(target).setMethod(method);
@@ -381,16 +380,6 @@ public final class ConversionComparison implements Callable<Integer> {
                     .optValidation(new PackedWindows(split().validation(), sequence, 1))
                     .build()) {
                 return trainer.evaluate().orElseThrow().loss();
-            }
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        if (Files.exists(folder)) {
-            try (Stream<Path> files = Files.walk(folder)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.delete(file);
-                }
             }
         }
     }

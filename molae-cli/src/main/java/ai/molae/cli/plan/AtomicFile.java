@@ -1,19 +1,17 @@
 package ai.molae.cli.plan;
 
+import ai.molae.djl.files.WholeFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.util.UUID;
 
-/** Writes a file so that it is either the old one or the whole new one. */
+/** Writes a file that a user has named, so that it is either the old one or the whole new one, and never over a device. */
 public final class AtomicFile {
 
     private AtomicFile() {}
 
     /**
-     * Writes a text file: first beside it, then moved over it.
+     * Writes a text file.
      *
      * @param file the file; what a symbolic link points at is replaced, not the link
      * @param text its content, in UTF-8
@@ -21,15 +19,7 @@ public final class AtomicFile {
      * @throws IOException if writing fails; nothing is left behind then
      */
     public static void write(Path file, String text) throws IOException {
-        Path target = target(file);
-        // Not Files.createTempFile: its files are readable by their owner only, and so the result would be.
-        Path temporary = target.resolveSibling("." + target.getFileName() + "." + UUID.randomUUID() + ".tmp");
-        try {
-            Files.writeString(temporary, text, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } finally {
-            Files.deleteIfExists(temporary);
-        }
+        WholeFile.write(target(file), text);
     }
 
     /** The file itself, without links, once it is known to be writable; a device must never be moved over. */

@@ -1,12 +1,11 @@
 package ai.molae.cli.work;
 
+import ai.molae.djl.files.Folders;
 import java.io.IOException;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.Comparator;
-import java.util.List;
 import java.util.UUID;
 import java.util.stream.Stream;
 
@@ -97,7 +96,7 @@ public final class DraftFolder implements AutoCloseable {
         if (replaces && Files.exists(target)) {
             Path old = Files.move(target, draft.resolveSibling(draft.getFileName() + "-old"));
             rename();
-            delete(old);
+            Folders.delete(old);
         } else {
             Files.deleteIfExists(target);
             rename();
@@ -116,18 +115,6 @@ public final class DraftFolder implements AutoCloseable {
     /** Removes the hidden folder if it was not published. */
     @Override
     public void close() throws IOException {
-        if (Files.exists(draft)) {
-            delete(draft);
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        List<Path> files;
-        try (Stream<Path> walk = Files.walk(folder)) {
-            files = walk.sorted(Comparator.reverseOrder()).toList();
-        }
-        for (Path file : files) {
-            Files.delete(file);
-        }
+        Folders.delete(draft);
     }
 }

@@ -1,7 +1,7 @@
 package ai.molae.djl.data;
 
+import ai.molae.djl.files.Disk;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -152,25 +152,11 @@ public final class TokenShardWriter implements DocumentSink, AutoCloseable {
         String text = new ShardIndex(tokenizer, vocabSize, content.hex(), shards).text();
         Path part = folder.resolve(ShardIndex.FILE + ".part");
         Files.writeString(part, text, StandardCharsets.UTF_8, StandardOpenOption.CREATE_NEW);
-        sync(part, StandardOpenOption.WRITE);
-        syncFolder(); // the shards have their names before the index names them
+        Disk.force(part);
+        Disk.forceFolder(folder); // the shards have their names before the index names them
         Files.move(part, folder.resolve(ShardIndex.FILE), StandardCopyOption.ATOMIC_MOVE);
         finished = true;
-        syncFolder();
-    }
-
-    private void syncFolder() {
-        try {
-            sync(folder, StandardOpenOption.READ);
-        } catch (IOException e) {
-            // Windows opens no folder; there the file system's own journal has to do
-        }
-    }
-
-    private static void sync(Path path, StandardOpenOption option) throws IOException {
-        try (FileChannel channel = FileChannel.open(path, option)) {
-            channel.force(true);
-        }
+        Disk.forceFolder(folder);
     }
 
     /** Removes what was written unless it was finished. */

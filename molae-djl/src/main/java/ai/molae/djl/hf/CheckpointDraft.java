@@ -5,6 +5,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.molae.djl.files.Disk;
+import ai.molae.djl.files.Folders;
+import ai.molae.djl.files.WholeFile;
 import ai.molae.djl.hf.TensorBinding.Piece;
 import ai.molae.djl.safetensors.SafetensorsFolder;
 import ai.molae.djl.safetensors.SafetensorsWriter;
@@ -26,7 +29,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -148,7 +150,7 @@ public final class CheckpointDraft implements AutoCloseable {
         if (Files.notExists(file) || isBlank(folder)) {
             // Whatever stands there without settings was being removed.
             clear(folder);
-            write(file, String.join("\n", settings) + "\n");
+            WholeFile.write(file, String.join("\n", settings) + "\n");
             return;
         }
         List<String> before = Files.readAllLines(file);
@@ -167,25 +169,7 @@ public final class CheckpointDraft implements AutoCloseable {
     private static boolean isBlank(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             return files.map(file -> file.getFileName().toString())
-                    .allMatch(name -> name.equals(LOCK) || name.startsWith(SETTINGS));
-        }
-    }
-
-    /** Written beside its place, forced to the disk and renamed. */
-    private static void write(Path file, String text) throws IOException {
-        Path part = file.resolveSibling(file.getFileName() + ".part");
-        try {
-            try (FileChannel channel = FileChannel.open(
-                    part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-                ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(java.nio.charset.StandardCharsets.UTF_8));
-                while (bytes.hasRemaining()) {
-                    channel.write(bytes);
-                }
-                channel.force(true);
-            }
-            Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } finally {
-            Files.deleteIfExists(part);
+                    .allMatch(name -> name.equals(LOCK) || name.contains(SETTINGS));
         }
     }
 
@@ -209,7 +193,7 @@ public final class CheckpointDraft implements AutoCloseable {
      * @throws IOException if writing fails
      */
     public void note(String name, String text) throws IOException {
-        write(folder.resolve(name), text);
+        WholeFile.write(folder.resolve(name), text);
     }
 
     private Path layer(int layer) {
@@ -250,7 +234,7 @@ public final class CheckpointDraft implements AutoCloseable {
             }
             writer.finish();
         }
-        write(place.resolve(NOTES), note.get());
+        WholeFile.write(place.resolve(NOTES), note.get());
     }
 
     /**
@@ -393,14 +377,24 @@ public final class CheckpointDraft implements AutoCloseable {
         }
         SafetensorsFolder.writeIndex(whole, files);
         for (Path companion : CheckpointSaver.companions(original.folder())) {
-            Files.copy(companion, whole.resolve(companion.getFileName()), StandardCopyOption.REPLACE_EXISTING);
+            Path copy = whole.resolve(companion.getFileName());
+            Files.copy(companion, copy, StandardCopyOption.REPLACE_EXISTING);
+            Disk.force(copy);
         }
         for (Map.Entry<String, String> text : texts.entrySet()) {
             write(whole.resolve(text.getKey()), text.getValue());
         }
         write(whole.resolve(CheckpointConfig.FILE), config.toJson());
+        Disk.forceFolder(whole);
         Files.move(whole, target.toAbsolutePath(), StandardCopyOption.ATOMIC_MOVE);
+        Disk.forceFolder(Objects.requireNonNull(folder.getParent(), "the root"));
         clear(folder);
+    }
+
+    /** In place, so that a kill leaves no part of it: nobody reads the folder before it has its name, and whoever goes on writes it anew. */
+    private static void write(Path file, String text) throws IOException {
+        Files.writeString(file, text);
+        Disk.force(file);
     }
 
     /** All tensors that are no routed experts of these layers, as they are or decoded; the names of the files are noted. */
@@ -448,7 +442,7 @@ public final class CheckpointDraft implements AutoCloseable {
             writer.finish();
         }
         try (Stream<Path> files = Files.list(rest)) {
-            write(
+            WholeFile.write(
                     rest.resolve(NOTES),
                     files.map(file -> file.getFileName().toString())
                             .filter(name -> name.endsWith(".safetensors"))
@@ -514,10 +508,10 @@ public final class CheckpointDraft implements AutoCloseable {
     /** Everything but the lock. The settings go first: without them the rest counts for nothing. */
     private static void clear(Path folder) throws IOException {
         Files.deleteIfExists(folder.resolve(SETTINGS));
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                if (!file.equals(folder) && !file.equals(folder.resolve(LOCK))) {
-                    Files.delete(file);
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                if (!file.equals(folder.resolve(LOCK))) {
+                    Folders.delete(file);
                 }
             }
         }

@@ -1,5 +1,6 @@
 package ai.molae.djl.safetensors;
 
+import ai.molae.djl.files.Disk;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -107,11 +108,11 @@ final class PartFiles {
             }
             throw e;
         }
-        syncFolder(); // before the old checkpoint goes
+        Disk.forceFolder(folder); // before the old checkpoint goes
         removeStale();
         names.clear();
         createdFolders.clear();
-        syncFolder();
+        Disk.forceFolder(folder);
     }
 
     private static boolean isData(String name) {
@@ -132,15 +133,6 @@ final class PartFiles {
         }
         for (Path file : stale) {
             Files.delete(file);
-        }
-    }
-
-    /** Makes the names as lasting as the data, where the system lets a folder be opened. */
-    private void syncFolder() {
-        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
-            channel.force(true);
-        } catch (IOException e) {
-            // Windows does not; there the file system's own journal has to do
         }
     }
 

@@ -1,12 +1,11 @@
 package ai.molae.djl.safetensors;
 
+import ai.molae.djl.files.Disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -172,17 +171,9 @@ public final class SafetensorsFolder implements AutoCloseable {
                 }
             }
         }
-        try (FileChannel channel = FileChannel.open(
-                folder.resolve(ShardIndex.FILE_NAME),
-                StandardOpenOption.CREATE,
-                StandardOpenOption.TRUNCATE_EXISTING,
-                StandardOpenOption.WRITE)) {
-            ByteBuffer text = ByteBuffer.wrap(ShardIndex.text(bytes, fileOf).getBytes(StandardCharsets.UTF_8));
-            while (text.hasRemaining()) {
-                channel.write(text);
-            }
-            channel.force(true);
-        }
+        Path index = folder.resolve(ShardIndex.FILE_NAME);
+        Files.writeString(index, ShardIndex.text(bytes, fileOf));
+        Disk.force(index);
     }
 
     /**

@@ -1,5 +1,7 @@
 package ai.molae.djl.train;
 
+import ai.molae.djl.files.Disk;
+import ai.molae.djl.files.Folders;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
 import java.io.IOException;
@@ -110,7 +112,7 @@ final class CheckpointStore implements AutoCloseable {
             if (name.endsWith(OLD) && Files.notExists(place)) {
                 Files.move(leftover, place, StandardCopyOption.ATOMIC_MOVE);
             } else {
-                delete(leftover);
+                Folders.delete(leftover);
             }
         }
     }
@@ -176,7 +178,7 @@ final class CheckpointStore implements AutoCloseable {
         for (Entry entry : list(folder)) {
             if (entry.step() > step) {
                 Path aside = entry.folder().resolveSibling(entry.folder().getFileName() + ".abandoned");
-                delete(aside);
+                Folders.delete(aside);
                 Files.move(entry.folder(), aside, StandardCopyOption.ATOMIC_MOVE);
                 LOG.warn("{} is later than the one resumed and now called {}", entry.folder(), aside.getFileName());
             }
@@ -220,7 +222,7 @@ final class CheckpointStore implements AutoCloseable {
         Path part = folder.resolve(name + PART);
         Path old = folder.resolve(name + OLD);
         try {
-            delete(part);
+            Folders.delete(part);
             TrainingCheckpoint.write(part, model, optimizer, state, settings, original);
             if (Files.exists(place)) {
                 Files.move(place, old, StandardCopyOption.ATOMIC_MOVE);
@@ -229,8 +231,8 @@ final class CheckpointStore implements AutoCloseable {
         } catch (IOException | UncheckedIOException e) {
             throw failed(place, part, old, e);
         }
-        Synced.folder(folder);
-        delete(old);
+        Disk.forceFolder(folder);
+        Folders.delete(old);
         noteLoss(new Entry(state.step(), place), state.ownLoss());
         prune();
         return place;
@@ -241,7 +243,7 @@ final class CheckpointStore implements AutoCloseable {
             if (Files.exists(old) && Files.notExists(place)) {
                 Files.move(old, place, StandardCopyOption.ATOMIC_MOVE);
             }
-            delete(part);
+            Folders.delete(part);
         } catch (IOException e) {
             cause.addSuppressed(e);
         }
@@ -270,18 +272,7 @@ final class CheckpointStore implements AutoCloseable {
             if (!recent && !milestone && !lowest) {
                 Path gone = entry.folder().resolveSibling(entry.folder().getFileName() + PART);
                 Files.move(entry.folder(), gone, StandardCopyOption.ATOMIC_MOVE);
-                delete(gone);
-            }
-        }
-    }
-
-    private static void delete(Path path) throws IOException {
-        if (Files.notExists(path)) {
-            return;
-        }
-        try (Stream<Path> files = Files.walk(path)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
+                Folders.delete(gone);
             }
         }
     }

@@ -1,6 +1,7 @@
 package ai.molae.djl.train;
 
 import ai.djl.ndarray.NDArray;
+import ai.molae.djl.files.Disk;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointSaver;
 import ai.molae.djl.json.SpecJson;
@@ -193,7 +194,7 @@ public final class TrainingCheckpoint {
         TreeMap<String, FileSum> files = new TreeMap<>();
         try (Stream<Path> paths = Files.walk(folder)) {
             for (Path file : paths.filter(Files::isRegularFile).toList()) {
-                Synced.file(file);
+                Disk.force(file);
                 files.put(folder.relativize(file).toString().replace('\\', '/'), sum(file));
             }
         }
@@ -207,9 +208,9 @@ public final class TrainingCheckpoint {
                 0);
         Path trainer = folder.resolve(TRAINER_FILE);
         Files.writeString(trainer, GSON.toJson(contents.summed()));
-        Synced.file(trainer);
+        Disk.force(trainer);
         try (Stream<Path> paths = Files.walk(folder)) {
-            paths.filter(Files::isDirectory).forEach(Synced::folder);
+            paths.filter(Files::isDirectory).forEach(Disk::forceFolder);
         }
     }
 

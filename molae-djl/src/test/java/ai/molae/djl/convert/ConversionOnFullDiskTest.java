@@ -2,10 +2,10 @@ package ai.molae.djl.convert;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.molae.djl.files.ChildProcess;
 import ai.molae.djl.hf.CheckpointDraft;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -22,7 +22,6 @@ class ConversionOnFullDiskTest {
     @TempDir
     private Path folder;
 
-    /** The shell lets the process write files of so many kilobytes only; writing more fails as on a full disk. What libtorch loads is less. */
     @ParameterizedTest
     @CsvSource({"1200, 32, 0", "16, 20000, 2"})
     @EnabledOnOs({OS.LINUX, OS.MAC})
@@ -35,7 +34,7 @@ class ConversionOnFullDiskTest {
                 SmallMoe.spec(moe, vocabulary), folder.resolve("moe"), 1, (parameter, shape, values) -> {});
         Path target = folder.resolve("molae");
 
-        assertThat(run(source, target))
+        assertThat(ChildProcess.withLargestFile(2048, ConversionOnFullDiskTest.class, source, target))
                 .contains("failed: ")
                 .contains("File too large")
                 .doesNotContain("converted");
@@ -57,30 +56,6 @@ class ConversionOnFullDiskTest {
     private static Converter.Builder converter(Path source, Path target) {
         return SmallMoe.converter(
                 source, target, SmallMoe.method(SmallMoe.rank(16), 4).build());
-    }
-
-    private static String run(Path source, Path target) throws IOException, InterruptedException {
-        List<String> java = List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-XX:-UsePerfData",
-                "-Xshare:off",
-                "-Dai.djl.offline=true",
-                "-Dmolae.cache=" + System.getProperty("molae.cache", "target/molae-cache"),
-                "-cp",
-                System.getProperty("java.class.path"),
-                ConversionOnFullDiskTest.class.getName(),
-                source.toString(),
-                target.toString());
-        // A signal for the limit would end the process; ignored, writing fails.
-        List<String> shell = List.of("sh", "-c", "trap '' XFSZ; ulimit -f 2048; exec \"$@\"", "sh");
-        Process process = new ProcessBuilder(
-                        Stream.concat(shell.stream(), java.stream()).toList())
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        process.waitFor();
-        return output;
     }
 
     /**

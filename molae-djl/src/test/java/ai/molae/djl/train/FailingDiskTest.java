@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDManager;
+import ai.molae.djl.files.ChildProcess;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -27,13 +27,13 @@ class FailingDiskTest {
     @TempDir
     private Path folder;
 
-    /** The shell lets the process write files of so many kilobytes only; writing more fails as on a full disk. */
     @Test
     @EnabledOnOs({OS.LINUX, OS.MAC})
     void aCheckpointThatDoesNotFitLeavesTheOneBefore() throws IOException, InterruptedException {
-        assertThat(run("ulimit -f unlimited", STEPS_BEFORE)).contains("trained 2");
+        assertThat(ChildProcess.withoutLimit(FailingDiskTest.class, folder, STEPS_BEFORE))
+                .contains("trained 2");
 
-        String output = run("ulimit -f 1024", STEPS);
+        String output = ChildProcess.withLargestFile(1024, FailingDiskTest.class, folder, STEPS);
 
         assertThat(output)
                 .contains("cannot write the checkpoint " + folder.resolve("step-0000000004"))
@@ -43,31 +43,8 @@ class FailingDiskTest {
             assertThat(files.map(Path::getFileName).map(Path::toString).toList())
                     .containsExactlyInAnyOrder(".lock", "step-0000000002");
         }
-        assertThat(run("ulimit -f unlimited", STEPS)).contains("trained " + STEPS);
-    }
-
-    private String run(String limit, int steps) throws IOException, InterruptedException {
-        List<String> java = List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-XX:-UsePerfData",
-                "-Xshare:off",
-                "-Dai.djl.offline=true",
-                "-Dmolae.cache=" + System.getProperty("molae.cache", "target/molae-cache"),
-                "-cp",
-                System.getProperty("java.class.path"),
-                FailingDiskTest.class.getName(),
-                folder.toString(),
-                String.valueOf(steps));
-        // A signal for the limit would end the process; ignored, writing fails.
-        List<String> shell = List.of("sh", "-c", "trap '' XFSZ; " + limit + "; exec \"$@\"", "sh");
-        Process process = new ProcessBuilder(
-                        Stream.concat(shell.stream(), java.stream()).toList())
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        process.waitFor();
-        return output;
+        assertThat(ChildProcess.withoutLimit(FailingDiskTest.class, folder, STEPS))
+                .contains("trained " + STEPS);
     }
 
     /**

@@ -1,13 +1,12 @@
 package ai.molae.djl.convert.calibrate;
 
+import ai.molae.djl.files.Disk;
+import ai.molae.djl.files.Folders;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.util.Comparator;
 import java.util.Objects;
 import java.util.stream.Stream;
 
@@ -60,33 +59,17 @@ final class WholeFolder implements AutoCloseable {
     void finish() throws IOException {
         try (Stream<Path> files = Files.list(part)) {
             for (Path file : files.toList()) {
-                force(file, StandardOpenOption.WRITE);
+                Disk.force(file);
             }
         }
+        Disk.forceFolder(part);
         Files.move(part, place, StandardCopyOption.ATOMIC_MOVE);
-        try {
-            force(Objects.requireNonNull(place.getParent(), "the root"), StandardOpenOption.READ);
-        } catch (IOException e) {
-            // Windows opens no folder; there the file system's own journal has to do.
-        }
-    }
-
-    private static void force(Path path, StandardOpenOption option) throws IOException {
-        try (FileChannel channel = FileChannel.open(path, option)) {
-            channel.force(true);
-        }
+        Disk.forceFolder(Objects.requireNonNull(place.getParent(), "the root"));
     }
 
     /** Removes what has not got its name. */
     @Override
     public void close() throws IOException {
-        if (Files.notExists(part)) {
-            return;
-        }
-        try (Stream<Path> files = Files.walk(part)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        }
+        Folders.delete(part);
     }
 }

@@ -2,6 +2,7 @@ package ai.molae.djl.train.metrics;
 
 import ai.molae.djl.chart.Html;
 import ai.molae.djl.chart.Page;
+import ai.molae.djl.files.WholeFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -103,7 +104,7 @@ public final class TrainingReport {
      */
     public void write(Path file) {
         try {
-            Page.write(file, html());
+            WholeFile.write(file, html());
         } catch (IOException e) {
             throw new UncheckedIOException(
                     "the training report " + file.toAbsolutePath() + " cannot be written: " + e, e);
