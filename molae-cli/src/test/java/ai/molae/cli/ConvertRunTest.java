@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.molae.djl.convert.ConversionReport;
 import ai.molae.djl.convert.report.ConversionFiles;
+import ai.molae.djl.files.Folders;
 import ai.molae.spec.MoeSpec;
 import com.google.gson.JsonParser;
 import java.io.IOException;
@@ -180,17 +181,9 @@ class ConvertRunTest {
         assertThat(CommandRun.of(line).err()).contains("an interrupted conversion with other settings");
         Path work = folder.resolve(".elsewhere-work");
         String command = Files.readString(work.resolve("command.txt"));
-        delete(work);
-        delete(elsewhere.resolveSibling("elsewhere.converting"));
+        Folders.delete(work);
+        Folders.delete(elsewhere.resolveSibling("elsewhere.converting"));
         return command;
-    }
-
-    private static void delete(Path tree) throws IOException {
-        try (var files = Files.walk(tree)) {
-            for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        }
     }
 
     @ParameterizedTest

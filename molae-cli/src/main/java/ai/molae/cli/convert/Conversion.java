@@ -6,6 +6,7 @@ import ai.molae.cli.work.Output;
 import ai.molae.djl.convert.ConversionMethod;
 import ai.molae.djl.convert.ConversionReport;
 import ai.molae.djl.convert.Converter;
+import ai.molae.djl.files.Folders;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointDraft;
 import java.io.IOException;
@@ -110,7 +111,7 @@ final class Conversion {
 
     private void heal(Checkpoint source, WorkFolder work) throws IOException {
         HealingRun healing = new HealingRun(options, console.getErr(), interruption);
-        WorkFolder.delete(work.healed());
+        Folders.delete(work.healed());
         if (!healing.run(source, work.healing(), work.healed())) {
             throw interrupted(options.target + " is converted and not healed");
         }

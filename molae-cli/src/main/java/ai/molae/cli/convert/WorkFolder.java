@@ -1,12 +1,10 @@
 package ai.molae.cli.convert;
 
+import ai.molae.djl.files.Folders;
 import ai.molae.djl.hf.CheckpointDraft;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
-import java.util.List;
-import java.util.stream.Stream;
 
 /**
  * What an interrupted command leaves for the next one, in a hidden folder beside the target: the calibration, the checkpoints of healing, the healed
@@ -55,7 +53,7 @@ final class WorkFolder {
             CheckpointDraft.discard(target);
         }
         if (!same) {
-            delete(folder);
+            Folders.delete(folder);
             Files.createDirectories(folder);
             Files.writeString(file, command);
         }
@@ -130,20 +128,6 @@ final class WorkFolder {
 
     /** Nothing is left to do. */
     void remove() throws IOException {
-        delete(folder);
-    }
-
-    /** Deletes a folder with all that is in it. */
-    static void delete(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            return;
-        }
-        List<Path> files;
-        try (Stream<Path> walk = Files.walk(folder)) {
-            files = walk.sorted(Comparator.reverseOrder()).toList();
-        }
-        for (Path file : files) {
-            Files.delete(file);
-        }
+        Folders.delete(folder);
     }
 }

@@ -188,13 +188,18 @@ class LayerStreamTest {
             // As on a server's threads.
             boolean mode = JniUtils.isGradMode();
             JniUtils.setGradMode(true);
-            long before = inUse();
-            for (int i = 0; i < 20; i++) {
-                through(checkpoint, stream);
+            // The compiler and others allocate too, now and then; what is kept grows every time.
+            long least = Long.MAX_VALUE;
+            for (int attempt = 0; attempt < 5; attempt++) {
+                long before = inUse();
+                for (int i = 0; i < 20; i++) {
+                    through(checkpoint, stream);
+                }
+                least = Math.min(least, inUse() - before);
             }
             JniUtils.setGradMode(mode);
             // The states have 32 KB; one kept copy of them per round would be 20 times 3 layers as much.
-            assertThat(inUse() - before).isLessThan(400_000);
+            assertThat(least).isLessThan(400_000);
             stream.forEachState(h -> assertThat(h.hasGradient()).isFalse());
         }
     }
