@@ -5,6 +5,7 @@ import ai.molae.djl.hf.CheckpointDraft;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 
 /**
  * What an interrupted command leaves for the next one, in a hidden folder beside the target: the calibration, the checkpoints of healing, the healed

@@ -7,6 +7,7 @@ import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointDraft;
 import ai.molae.djl.json.SpecJson;
 import ai.molae.spec.ExpertGroups;
+import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
@@ -156,11 +157,10 @@ final class ConversionPlan {
 
     private Spectra spectra(int layer, MoeSpec moe, ReadCounter counter) throws IOException {
         ExpertGroups groups = groups(layer);
-        LatentSpec.Builder latent = LatentSpec.builder()
-                .setGroups(groups)
-                .optTiedGateUp(metrics.method().tiedGateUp());
+        List<ExpertOperator> operators = planner.operators(moe);
+        LatentSpec.Builder latent = LatentSpec.builder().setGroups(groups).optTiedGateUp(planner.isTied(operators));
         // Spectra do not depend on latent sizes.
-        planner.operators(moe).forEach(operator -> latent.optLatentSize(operator, 1));
+        operators.forEach(operator -> latent.optLatentSize(operator, 1));
         LayerFactors.Problem problem = new LayerFactors.Problem(
                 moe.withLatent(latent.build()),
                 metrics.of(layer),

@@ -19,7 +19,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -191,14 +190,10 @@ final class ConversionRun {
                 .mapToInt(Integer::intValue)
                 .max()
                 .orElseThrow();
-        OptionalInt reduction = method.rankReduction();
-        if (reduction.isPresent() && reduction.getAsInt() == 0) {
-            reduction = OptionalInt.of(widest);
-        }
         return new LayerFactors.Problem(
                 molae,
                 metrics.of(layer),
-                reduction,
+                method.rankReduction(),
                 scalarType(settings.written()),
                 new LayerFactors.Iterations(method.alternatingSweeps(), method.refinementSteps()),
                 heldDecoders(molae.hiddenSize(), widest));

@@ -219,8 +219,7 @@ public final class Converter {
         lines.add("source: " + SourceFingerprint.of(checkpoint).hash());
         lines.add("calibration: "
                 + calibration
-                        .map(moments -> moments.tokens() + " tokens of "
-                                + moments.fingerprint().hash() + ", " + moments.settings())
+                        .map(moments -> moments.tokens() + " tokens, " + moments.settings() + ", " + moments.hash())
                         .orElse("none"));
         lines.add("text: " + text());
         lines.add("type: " + written);

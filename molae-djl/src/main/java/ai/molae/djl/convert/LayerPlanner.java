@@ -13,6 +13,7 @@ import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.MoeSpec;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -83,9 +84,12 @@ final class LayerPlanner {
         } else {
             builder.setGroups(groups);
         }
-        boolean tied =
-                method.tiedGateUp() && sizes.containsKey(ExpertOperator.GATE) && sizes.containsKey(ExpertOperator.UP);
-        return builder.optTiedGateUp(tied).build();
+        return builder.optTiedGateUp(isTied(sizes.keySet())).build();
+    }
+
+    /** Whether gate and up share a projection where these operators are factored. */
+    boolean isTied(Collection<ExpertOperator> operators) {
+        return method.tiedGateUp() && operators.contains(ExpertOperator.GATE) && operators.contains(ExpertOperator.UP);
     }
 
     /** The latent part of a layer when it does not depend on other layers. */
@@ -138,9 +142,7 @@ final class LayerPlanner {
     private double costPerRank(MoeSpec moe, ExpertGroups groups, List<ExpertOperator> operators) {
         double own = (double) moe.numExperts() * moe.intermediateSize();
         double shared = (double) groups.numGroups() * moe.hiddenSize();
-        boolean tied =
-                method.tiedGateUp() && operators.contains(ExpertOperator.GATE) && operators.contains(ExpertOperator.UP);
-        return operators.size() * own + (operators.size() - (tied ? 1 : 0)) * shared;
+        return operators.size() * own + (operators.size() - (isTied(operators) ? 1 : 0)) * shared;
     }
 
     /** A layer of which everything but the latent sizes is known: its groups and, by operator, λ of each group. */

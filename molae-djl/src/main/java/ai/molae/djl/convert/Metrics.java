@@ -7,7 +7,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.molae.djl.convert.calibrate.LayerMoments;
-import ai.molae.djl.convert.factor.ExpertSource;
 import ai.molae.djl.convert.factor.Metric;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.spec.ExpertOperator;
@@ -19,7 +18,7 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
- * The norms that calibration gives. Sums over tokens are divided by the number of tokens T, and shrunk:
+ * The norms that calibration gives. Sums over tokens are divided by the number of tokens T, those of the inputs of a group by its own, and shrunk:
  *
  * <pre>
  *   C ← (1 − λ) C + λ tr(C)/n I          L_i ← (1 − λ) L_i + λ l I,    l the mean over experts of tr(L_i)/m
@@ -75,8 +74,7 @@ final class Metrics {
                 try (NDManager scope = manager.newSubManager();
                         NoGrad noGrad = new NoGrad()) {
                     NDArray c = input(scope, moments, experts);
-                    double level = trace(c) / c.getShape().get(0);
-                    return shrunk(manager, c.div(tokens), shrinkage, level / tokens);
+                    return shrunk(manager, c, shrinkage, trace(c) / c.getShape().get(0));
                 }
             }
 
@@ -116,18 +114,24 @@ final class Metrics {
         };
     }
 
-    /** Of the tokens of the group if they were collected, else of all tokens. */
+    /**
+     * Of a token of the group if those were collected, else of any token. Not of all of them: the weights of the other side count how many
+     * there are, and once is enough where errors of groups and operators are compared.
+     */
     private static NDArray input(NDManager scope, LayerMoments moments, List<Integer> experts) {
-        if (moments.input(scope, experts.get(0)).isEmpty()) {
-            return moments.input(scope);
+        Optional<NDArray> first = moments.input(scope, experts.get(0));
+        if (first.isEmpty()) {
+            return moments.input(scope).div((double) moments.statistics().tokens());
         }
-        NDArray sum = moments.input(scope, experts.get(0)).orElseThrow();
+        NDArray sum = first.get();
         for (int expert : experts.subList(1, experts.size())) {
             try (NDArray more = moments.input(scope, expert).orElseThrow()) {
                 sum.addi(more);
             }
         }
-        return sum;
+        long[] counts = moments.statistics().counts();
+        long count = experts.stream().mapToLong(expert -> counts[expert]).sum();
+        return sum.div((double) Math.max(1, count));
     }
 
     static NDArray inner(NDManager scope, LayerMoments moments, ExpertOperator operator, int expert) {
@@ -180,13 +184,5 @@ final class Metrics {
 
     private static NDArray number(NDManager manager, double value) {
         return manager.full(new Shape(), (float) value, DataType.FLOAT64);
-    }
-
-    /**
-     * What can be said without text: a norm with weights γ stands before the layer, so inputs are taken for independent with variances γ², and
-     * rows count by what they then do to the output.
-     */
-    static Metric scales(ExpertSource source, float[] gamma) {
-        return new ScaleMetric(source, gamma);
     }
 }

@@ -12,7 +12,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.Map;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -90,5 +92,23 @@ class ConverterTest {
                         Logits.of(folder.resolve("molae"), golden.inputIds())))
                 .isLessThan(1e-4);
         assertThat(Files.list(folder)).hasSize(1);
+    }
+
+    @Test
+    void whereGateAndUpAreNotFactoredThereIsNothingToTie() throws IOException {
+        Path source = SmallMoe.save(folder.resolve("moe"), 1);
+        Converter converter = converter(source)
+                .setMethod(SmallMoe.method(new RankPolicy.Uniform(0.9), 4)
+                        .optOperators(EnumSet.of(ExpertOperator.DOWN))
+                        .optTiedGateUp(true)
+                        .build())
+                .build();
+
+        assertThat(converter.spectrum().spectra())
+                .extracting(OperatorSpectrum::operator)
+                .containsOnly(ExpertOperator.DOWN);
+        assertThat(converter.convert().layers()).allSatisfy(layer -> assertThat(
+                        layer.after().latent().orElseThrow().tiedGateUp())
+                .isFalse());
     }
 }

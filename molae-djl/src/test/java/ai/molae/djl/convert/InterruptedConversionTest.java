@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.molae.djl.convert.calibrate.Calibration;
+import ai.molae.djl.convert.calibrate.MomentSettings;
 import ai.molae.djl.hf.CheckpointDraft;
 import ai.molae.djl.safetensors.TensorType;
 import java.io.IOException;
@@ -152,6 +154,28 @@ class InterruptedConversionTest {
 
         converter(Kind.PLAIN, target).build().convert();
         assertThat(SmallMoe.bytes(target)).isEqualTo(undisturbed(Kind.PLAIN));
+    }
+
+    @Test
+    void aCalibrationOnOtherTextIsAnotherConversion() throws IOException {
+        ConversionMethod method = SmallMoe.method(SmallMoe.rank(6), 4)
+                .optWeighting(Weighting.FREQUENCY)
+                .build();
+        Calibration one =
+                SmallMoe.calibrate(source, folder.resolve("one"), SmallMoe.windows(2, 8, 1), MomentSettings.LEAST);
+        Calibration other =
+                SmallMoe.calibrate(source, folder.resolve("other"), SmallMoe.windows(2, 8, 2), MomentSettings.LEAST);
+        stopAt(SmallMoe.converter(source, target, method).optCalibration(one), "layers", READS_OF_A_LAYER + 3);
+
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> SmallMoe.converter(source, target, method)
+                        .optCalibration(other)
+                        .build()
+                        .convert())
+                .withMessageContaining("\"calibration: 16 tokens");
+
+        SmallMoe.converter(source, target, method).optCalibration(one).build().convert();
+        assertThat(target).exists();
     }
 
     @Test

@@ -178,6 +178,20 @@ class MetricsTest {
     }
 
     @Test
+    void inputsOfAGroupAreOfOneOfItsTokensHoweverManyItHas() {
+        Moments moments = Moments.random(true, false);
+        Metric metric = Metrics.moments(moments, SHRINKAGE, false);
+        double[] expected = shrunk(moments.inputs[2], level(moments.inputs[2]));
+        for (int j = 0; j < expected.length; j++) {
+            // Of 10 tokens, not of all 40: the other side counts them.
+            expected[j] *= (double) TOKENS / COUNTS[2];
+        }
+
+        assertThat(metric.right(manager, ExpertOperator.UP, List.of(1, 2)).toDoubleArray())
+                .containsExactly(expected, within(1e-12));
+    }
+
+    @Test
     void inputsOfAnExpertAreOfOneOfItsTokensPulledTowardsAnyToken() {
         Moments moments = Moments.random(true, false);
         Metric metric = Metrics.moments(moments, SHRINKAGE, false);

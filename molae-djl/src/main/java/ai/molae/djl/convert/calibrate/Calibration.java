@@ -3,6 +3,7 @@ package ai.molae.djl.convert.calibrate;
 import ai.molae.djl.convert.calibrate.CalibrationIndex.Entry;
 import ai.molae.djl.hf.Checkpoint;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -107,6 +108,15 @@ public final class Calibration {
      */
     public SourceFingerprint fingerprint() {
         return index.source();
+    }
+
+    /**
+     * What tells it from other calibrations of the same model, such as one on other text.
+     *
+     * @return hexadecimal digits; other ones if the model, the settings or any moment is another
+     */
+    public String hash() {
+        return SourceFingerprint.sha256(index.toJson().getBytes(StandardCharsets.UTF_8));
     }
 
     /**

@@ -84,7 +84,7 @@ public record SourceFingerprint(String configHash, SortedMap<String, Long> fileS
         return differences;
     }
 
-    private static String sha256(byte[] bytes) {
+    static String sha256(byte[] bytes) {
         try {
             return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
         } catch (NoSuchAlgorithmException e) {

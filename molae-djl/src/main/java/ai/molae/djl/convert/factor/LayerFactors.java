@@ -44,7 +44,7 @@ public final class LayerFactors implements AutoCloseable {
      *
      * @param spec the factored layer
      * @param metric the norm
-     * @param rankReduction the paper's first step; empty to skip it
+     * @param rankReduction the paper's first step; 0 for the latent size of each operator, empty to skip it
      * @param scalarType as what the factors will be stored, so that own factors fit projections as rounded: 6 float32, 15 bfloat16, 5 float16
      * @param iterations what follows the closed form
      * @param heldDecoders for how many projections to keep what own factors are computed with, {@code n r + 2 r²} float64 numbers each
@@ -204,7 +204,11 @@ public final class LayerFactors implements AutoCloseable {
                 .filter(expert -> spec.expertGroups().groupOf(expert) == key.group())
                 .boxed()
                 .toList();
-        return new GroupMatrices(source, operators, experts, problem.metric(), problem.rankReduction());
+        OptionalInt reduction = problem.rankReduction();
+        if (reduction.isPresent() && reduction.getAsInt() == 0) {
+            reduction = OptionalInt.of(spec.expertWidth(key.operator()));
+        }
+        return new GroupMatrices(source, operators, experts, problem.metric(), reduction);
     }
 
     /**

@@ -140,8 +140,10 @@ final class SharedProjection implements AutoCloseable {
         if (ownWeights) {
             Optional<FactorProblem> own = matrices.ownProblem(x, operator, expert);
             if (own.isPresent()) {
-                return AlternatingLeastSquares.ownFactor(
-                        x.getManager(), own.get(), 0, projection.toType(DataType.FLOAT64, true));
+                // Closed here: it belongs to the layer's manager, which stays open for all experts.
+                try (NDArray b = projection.toType(DataType.FLOAT64, true)) {
+                    return AlternatingLeastSquares.ownFactor(x.getManager(), own.get(), 0, b);
+                }
             }
         }
         return LinearAlgebra.own(matrices.target(x), decoder.cb(), decoder.root());

@@ -332,4 +332,64 @@ class LayerFactorsTest {
                     .isThrownBy(() -> factors.relativeError(ExpertOperator.UP));
         }
     }
+
+    @Test
+    void ownFactorsWithWeightsOfTheirOwnLeaveNothingBehind() {
+        Metric metric = new Metric() {
+            @Override
+            public NDArray right(NDManager owner, ExpertOperator operator, List<Integer> experts) {
+                return TorchArguments.absent();
+            }
+
+            @Override
+            public NDArray left(NDManager owner, ExpertOperator operator, int expert) {
+                return TorchArguments.absent();
+            }
+
+            @Override
+            public NDArray ownRight(NDManager owner, ExpertOperator operator, int expert) {
+                return owner.eye(N, N, 0, ai.djl.ndarray.types.DataType.FLOAT64);
+            }
+        };
+        LayerFactors.Problem problem = new LayerFactors.Problem(
+                moe().withLatent(latent(4, 3)), metric, OptionalInt.empty(), 6, new LayerFactors.Iterations(1, 0), 2);
+        try (LayerFactors factors = solve(problem, ArrayExperts.random(moe(), 1))) {
+            // The first one makes what all of the group are computed with.
+            factors.own(manager, ExpertOperator.UP, 0).close();
+            int before = manager.getManagedArrays().size();
+            for (int expert = 0; expert < 3; expert++) {
+                factors.own(manager, ExpertOperator.UP, expert).close();
+            }
+
+            assertThat(manager.getManagedArrays()).hasSize(before);
+        }
+    }
+
+    @Test
+    void aReductionToTheLatentSizeIsToThatOfEachOperator() {
+        ArrayExperts experts = ArrayExperts.random(moe(), 1);
+        LatentSpec latent = LatentSpec.builder()
+                .optLatentSize(ExpertOperator.GATE, 3)
+                .optLatentSize(ExpertOperator.UP, 8)
+                .setGroupSize(3)
+                .build();
+        double[][][] products = new double[3][][];
+        int[] ranks = {0, 3, 8};
+        for (int i = 0; i < ranks.length; i++) {
+            try (LayerFactors factors = solve(
+                    new LayerFactors.Problem(
+                            moe().withLatent(latent),
+                            Metric.FROBENIUS,
+                            OptionalInt.of(ranks[i]),
+                            6,
+                            LayerFactors.Iterations.NONE,
+                            2),
+                    experts)) {
+                products[i] = product(factors, ExpertOperator.GATE, 1);
+            }
+        }
+
+        assertThat(products[0]).isDeepEqualTo(products[1]);
+        assertThat(products[0][0]).isNotEqualTo(products[2][0]);
+    }
 }
