@@ -169,7 +169,7 @@ final class ConversionRun {
                     settings.multipliedOut() ? new MultipliedRows(molae, converted.rows()) : converted.rows(),
                     () -> {
                         // The errors are known once all factors are written.
-                        result.set(result(layer, molae, factors, converted.outputError(), start));
+                        result.set(result(layer, molae, factors, converted, start));
                         return LayerNote.write(Objects.requireNonNull(result.get()));
                     });
             // Matrices that are not factored are not among those counted.
@@ -177,7 +177,7 @@ final class ConversionRun {
             if (text.isPresent()) {
                 text.get().convert(layer, factored, draft, molae, rows, method.distillation(), write);
             } else {
-                write.accept(new ConvertedStream.Converted(rows, OptionalDouble.empty()));
+                write.accept(ConvertedStream.Converted.of(rows));
             }
             return Objects.requireNonNull(result.get());
         } catch (IllegalArgumentException e) {
@@ -214,20 +214,27 @@ final class ConversionRun {
     }
 
     private LayerConversion result(
-            int layer, MoeSpec molae, LayerFactors factors, OptionalDouble outputError, long start) {
+            int layer, MoeSpec molae, LayerFactors factors, ConvertedStream.Converted converted, long start) {
+        // Sweeps minimise the error in a norm of each expert's own, and training no error of weights at all.
+        boolean weighted = method.weighting() != Weighting.NONE
+                && method.alternatingSweeps() == 0
+                && converted.trainedErrors().isEmpty();
         Map<ExpertOperator, OperatorError> errors = new EnumMap<>(ExpertOperator.class);
-        molae.latent()
-                .orElseThrow()
-                .latentSizes()
-                .forEach((operator, r) -> errors.put(
-                        operator,
-                        new OperatorError(
-                                r,
-                                factors.relativeError(operator),
-                                method.weighting() == Weighting.NONE
-                                        ? OptionalDouble.empty()
-                                        : OptionalDouble.of(factors.weightedError(operator)))));
+        molae.latent().orElseThrow().latentSizes().forEach((operator, r) -> {
+            Double trained = converted.trainedErrors().get(operator);
+            errors.put(
+                    operator,
+                    new OperatorError(
+                            r,
+                            trained == null ? factors.relativeError(operator) : trained,
+                            weighted ? OptionalDouble.of(factors.weightedError(operator)) : OptionalDouble.empty()));
+        });
         return new LayerConversion(
-                layer, molae.withoutLatent(), molae, errors, outputError, (System.nanoTime() - start) / 1e9);
+                layer,
+                molae.withoutLatent(),
+                molae,
+                errors,
+                converted.outputError(),
+                (System.nanoTime() - start) / 1e9);
     }
 }

@@ -9,8 +9,10 @@ import ai.molae.djl.hf.LayerRows;
 import ai.molae.djl.lm.DecoderLayer;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.Precision;
+import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -44,8 +46,20 @@ final class ConvertedStream implements AutoCloseable {
         stream = LayerStream.open(checkpoint, windows, batchSize, Device.cpu()).onBatch(beforeBatch);
     }
 
-    /** A layer converted on this text. */
-    record Converted(LayerRows rows, OptionalDouble outputError) {}
+    /**
+     * A layer converted on this text.
+     *
+     * @param rows its parameters
+     * @param outputError of its outputs, on text that it was not trained on
+     * @param trainedErrors relative errors of its products after training; empty if it was not trained
+     */
+    record Converted(LayerRows rows, OptionalDouble outputError, Map<ExpertOperator, Double> trainedErrors) {
+
+        /** Without text. */
+        static Converted of(LayerRows rows) {
+            return new Converted(rows, OptionalDouble.empty(), Map.of());
+        }
+    }
 
     /** Uses a converted layer while it is in memory. */
     @FunctionalInterface
@@ -79,9 +93,20 @@ final class ConvertedStream implements AutoCloseable {
             MoeBlock converted = FactoredBlock.of(manager, original, molae, rows);
             stream.attend(decoder);
             LayerInputs inputs = new LayerInputs("layer " + layer, stream.batches(), molae.hiddenSize(), stream::input);
-            distillation.ifPresent(spec -> new LayerDistillation(spec, SEED).train(original, converted, inputs));
-            double error = LayerDistillation.outputError(original, converted, inputs);
-            use.accept(new Converted(FactoredBlock.rows(converted), OptionalDouble.of(error)));
+            Map<ExpertOperator, Double> trained = new EnumMap<>(ExpertOperator.class);
+            double error;
+            if (distillation.isPresent()) {
+                error = new LayerDistillation(distillation.get(), SEED)
+                        .train(original, converted, inputs)
+                        .errorAfter();
+                for (ExpertOperator operator :
+                        molae.latent().orElseThrow().latentSizes().keySet()) {
+                    trained.put(operator, FactoredBlock.relativeError(original, converted, operator));
+                }
+            } else {
+                error = LayerDistillation.outputError(original, converted, inputs);
+            }
+            use.accept(new Converted(FactoredBlock.rows(converted), OptionalDouble.of(error), trained));
             complete(layer, molae, original, Optional.of(converted), draft);
         }
         next = layer + 1;

@@ -8,8 +8,11 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.util.Pair;
 import ai.molae.djl.hf.LayerRows;
+import ai.molae.djl.moe.ExpertMatrices;
 import ai.molae.djl.moe.MoeBlock;
+import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.WeightSource;
+import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
 
 /** A factored layer in memory, made of the standard one and its factors. */
@@ -56,6 +59,25 @@ final class FactoredBlock {
                 }
             }
         }
+    }
+
+    /** {@code sqrt(Σ ‖W − W'‖² / Σ ‖W‖²)} over the experts. */
+    static double relativeError(MoeBlock original, MoeBlock factored, ExpertOperator operator) {
+        double difference = 0;
+        double size = 0;
+        for (int expert = 0; expert < original.spec().numExperts(); expert++) {
+            try (NDManager scope = NDManager.newBaseManager("PyTorch");
+                    NoGrad noGrad = new NoGrad()) {
+                NDArray w = ExpertMatrices.of(scope, original, expert, operator).toType(DataType.FLOAT64, true);
+                NDArray product =
+                        ExpertMatrices.of(scope, factored, expert, operator).toType(DataType.FLOAT64, true);
+                w.attach(scope);
+                product.attach(scope);
+                difference += w.sub(product).square().sum().getDouble();
+                size += w.square().sum().getDouble();
+            }
+        }
+        return size == 0 ? 0 : Math.sqrt(difference / size);
     }
 
     /**

@@ -14,7 +14,8 @@ import java.util.TreeMap;
  * @param before its spec
  * @param after its spec, without latent part if all operators stayed dense
  * @param errors of the factored operators
- * @param outputError {@code sqrt(Σ ‖y − y'‖² / Σ ‖y‖²)} of the routed experts' outputs on calibration tokens; empty without calibration tokens
+ * @param outputError {@code sqrt(Σ ‖y − y'‖² / Σ ‖y‖²)} of the routed experts' outputs on the text that went through the
+ *     layers, after distillation on what was held out of it; empty without text
  * @param seconds how long it took
  */
 public record LayerConversion(

@@ -63,6 +63,9 @@ record CalibrationIndex(
         JsonObject sizes = new JsonObject();
         source.fileSizes().forEach(sizes::addProperty);
         model.add("file_sizes", sizes);
+        JsonObject samples = new JsonObject();
+        source.fileSamples().forEach(samples::addProperty);
+        model.add("file_samples_sha256", samples);
         root.add("source", model);
         JsonArray entries = new JsonArray();
         layers.forEach((layer, entry) -> {
@@ -113,6 +116,11 @@ record CalibrationIndex(
         SortedMap<String, Long> sizes = new TreeMap<>();
         JsonObject fileSizes = get(model, "file_sizes").getAsJsonObject();
         fileSizes.keySet().forEach(name -> sizes.put(name, number(fileSizes, name)));
+        SortedMap<String, String> samples = new TreeMap<>();
+        JsonObject fileSamples = get(model, "file_samples_sha256").getAsJsonObject();
+        fileSamples
+                .keySet()
+                .forEach(name -> samples.put(name, get(fileSamples, name).getAsString()));
         SortedMap<Integer, Entry> layers = new TreeMap<>();
         for (JsonElement element : get(root, "moe_layers").getAsJsonArray()) {
             JsonObject object = element.getAsJsonObject();
@@ -129,7 +137,7 @@ record CalibrationIndex(
                 Math.toIntExact(number(root, "window_length")),
                 settings,
                 Math.toIntExact(number(root, "num_layers")),
-                new SourceFingerprint(get(model, "config_sha256").getAsString(), sizes),
+                new SourceFingerprint(get(model, "config_sha256").getAsString(), sizes, samples),
                 layers);
     }
 

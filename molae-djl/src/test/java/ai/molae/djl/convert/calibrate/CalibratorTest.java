@@ -137,6 +137,8 @@ class CalibratorTest {
         Path wider =
                 TinyCheckpoints.save(TinyCheckpoints.spec(MOE).setVocabSize(24).build(), folder.resolve("wider"), 12);
         assertRefused(calibration, wider, "config.json has other contents, model.safetensors has ");
+        Path trained = TinyCheckpoints.save(TinyCheckpoints.spec(MOE).build(), folder.resolve("trained"), 13);
+        assertRefused(calibration, trained, "model.safetensors has other contents");
         // The same files elsewhere are the same checkpoint.
         try (Checkpoint moved = Checkpoint.open(Files.move(source, folder.resolve("moved")))) {
             calibration.checkSource(moved);
@@ -156,8 +158,8 @@ class CalibratorTest {
 
     @Test
     void shardsThatComeAndGoAreNamed() {
-        SourceFingerprint before = new SourceFingerprint("a", new TreeMap<>(Map.of("one", 1L)));
-        SourceFingerprint after = new SourceFingerprint("a", new TreeMap<>(Map.of("two", 1L)));
+        SourceFingerprint before = new SourceFingerprint("a", new TreeMap<>(Map.of("one", 1L)), new TreeMap<>());
+        SourceFingerprint after = new SourceFingerprint("a", new TreeMap<>(Map.of("two", 1L)), new TreeMap<>());
         assertThat(before.differences(after)).containsExactly("one is missing", "two is new");
         assertThat(before.hash()).isNotEqualTo(after.hash());
     }
