@@ -43,6 +43,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -127,7 +128,7 @@ public final class ConversionComparison implements Callable<Integer> {
     @Option(names = "--table", description = "Only print what there is.")
     private boolean tableOnly;
 
-    private TextCorpus.@org.jspecify.annotations.Nullable Split split;
+    private TextCorpus.@Nullable Split split;
 
     /** A method with its place in the table. */
     private record Row(String name, boolean calibrated, ConversionMethod method) {}
@@ -148,12 +149,8 @@ public final class ConversionComparison implements Callable<Integer> {
         Files.createDirectories(out);
         ConversionResults results = new ConversionResults(out.resolve("results.csv"));
         if (!tableOnly) {
-            TextCorpus corpus = new TextCorpus(List.of(), 0);
-            for (Path path : text) {
-                corpus = corpus.plus(TextCorpus.read(path, name -> name.endsWith(".java") || name.endsWith(".txt")));
-            }
             // The same held-out text for all; seeds decide about weights and order.
-            split = corpus.split(new ByteTokenizer(), VALIDATION_SHARE, 1);
+            split = Sample.text(text).split(new ByteTokenizer(), VALIDATION_SHARE, 1);
             for (int seed : seeds) {
                 base(seed, results);
             }

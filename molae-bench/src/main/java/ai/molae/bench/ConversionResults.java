@@ -81,12 +81,8 @@ final class ConversionResults {
     }
 
     private static String shown(List<Double> values) {
-        double mean = values.stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
-        double squares = values.stream()
-                .mapToDouble(value -> (value - mean) * (value - mean))
-                .sum();
+        double[] sample = values.stream().mapToDouble(Double::doubleValue).toArray();
         String seeds = values.size() == 3 ? "" : " (" + values.size() + ")";
-        return String.format(
-                Locale.ROOT, "%.4f ± %.4f%s", mean, Math.sqrt(squares / Math.max(1, values.size() - 1)), seeds);
+        return String.format(Locale.ROOT, "%.4f ± %.4f%s", Sample.mean(sample), Sample.deviation(sample), seeds);
     }
 }

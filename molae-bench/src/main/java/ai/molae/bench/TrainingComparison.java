@@ -24,7 +24,6 @@ import ai.molae.spec.RouterSpec;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -108,10 +107,7 @@ public final class TrainingComparison implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        TextCorpus corpus = new TextCorpus(List.of(), 0);
-        for (Path path : text) {
-            corpus = corpus.plus(TextCorpus.read(path, name -> name.endsWith(".java") || name.endsWith(".txt")));
-        }
+        TextCorpus corpus = Sample.text(text);
         List<Variant> variants = variants();
         // The same held-out text for all; seeds decide about weights and order.
         TextCorpus.Split split = corpus.split(new ByteTokenizer(), VALIDATION_SHARE, 1);
@@ -270,10 +266,12 @@ public final class TrainingComparison implements Callable<Integer> {
                     variant.name(),
                     CostModel.model(variant.spec()).parameters(),
                     CostModel.model(variant.spec()).parameters(ModelPart.ROUTED_EXPERTS),
-                    mean(losses),
-                    deviation(losses),
+                    Sample.mean(losses),
+                    Sample.deviation(losses),
                     equalTime(variant, runs, secondsPerStep),
-                    mean(of.stream().mapToDouble(run -> run.peakBytes() / 1e6).toArray()),
+                    Sample.mean(of.stream()
+                            .mapToDouble(run -> run.peakBytes() / 1e6)
+                            .toArray()),
                     batch * sequence / of(secondsPerStep, variant));
         });
     }
@@ -288,7 +286,7 @@ public final class TrainingComparison implements Callable<Integer> {
         double step = steps * shortest / of(secondsPerStep, variant);
         double[] losses =
                 of(runs, variant).stream().mapToDouble(run -> at(run, step)).toArray();
-        return String.format(Locale.ROOT, "%.4f", mean(losses));
+        return String.format(Locale.ROOT, "%.4f", Sample.mean(losses));
     }
 
     private static double at(Run run, double step) {
@@ -306,16 +304,5 @@ public final class TrainingComparison implements Callable<Integer> {
     /** What belongs to a variant: every one has something. */
     private static <T> T of(Map<Variant, T> map, Variant variant) {
         return Objects.requireNonNull(map.get(variant), variant.name());
-    }
-
-    private static double mean(double[] values) {
-        return Arrays.stream(values).average().orElse(Double.NaN);
-    }
-
-    /** Of the sample. */
-    private static double deviation(double[] values) {
-        double mean = mean(values);
-        return Math.sqrt(
-                Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum() / Math.max(1, values.length - 1));
     }
 }

@@ -1,5 +1,11 @@
 package ai.molae.djl.chart;
 
+import static ai.molae.djl.chart.Frame.BOTTOM;
+import static ai.molae.djl.chart.Frame.HEIGHT;
+import static ai.molae.djl.chart.Frame.LEFT;
+import static ai.molae.djl.chart.Frame.RIGHT;
+import static ai.molae.djl.chart.Frame.WIDTH;
+
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -8,12 +14,7 @@ import java.util.Locale;
 /** Amounts side by side, from zero, as an SVG. */
 public final class BarChart {
 
-    private static final int WIDTH = 560;
-    private static final int HEIGHT = 250;
-    private static final int LEFT = 56;
-    private static final int RIGHT = 14;
     private static final int TOP = 20;
-    private static final int BOTTOM = 34;
 
     /** Names below that fit side by side. */
     private static final int NAMES = 12;
@@ -102,29 +103,13 @@ public final class BarChart {
                 .max(Double::compare)
                 .orElse(0.0);
         Axis y = new Axis(0, most > 0 ? most : 1, false, HEIGHT - BOTTOM, TOP);
-        StringBuilder svg = new StringBuilder(String.format(
-                Locale.ROOT,
-                "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
-                WIDTH,
-                HEIGHT,
-                Html.escape(title)));
-        for (double tick : y.ticks(5)) {
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<path class=grid d=\"M%d %.1fH%d\"/><text class=y x=\"%d\" y=\"%.1f\">%s</text>",
-                    LEFT,
-                    y.at(tick),
-                    WIDTH - RIGHT,
-                    LEFT - 6,
-                    y.at(tick) + 4,
-                    Html.number(tick)));
-        }
+        StringBuilder svg = Frame.svg(title);
+        Frame.grid(svg, y);
         for (int i = 0; i < places.size(); i++) {
             draw(svg, i, y);
         }
-        return svg.append(String.format(
-                        Locale.ROOT, "<path class=axis d=\"M%d %dH%d\"/></svg>", LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT))
-                .toString();
+        Frame.axis(svg);
+        return svg.append("</svg>").toString();
     }
 
     private void draw(StringBuilder svg, int place, Axis y) {
@@ -135,12 +120,7 @@ public final class BarChart {
         double first = left + (width - bar * series.size()) / 2;
         int every = (places.size() + NAMES - 1) / NAMES;
         if (place % every == 0) {
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<text class=x x=\"%.1f\" y=\"%d\">%s</text>",
-                    left + width / 2,
-                    HEIGHT - BOTTOM + 17,
-                    Html.escape(bars.name())));
+            Frame.below(svg, left + width / 2, Html.escape(bars.name()));
         }
         for (int i = 0; i < series.size(); i++) {
             double value = bars.values().get(i);

@@ -1,5 +1,11 @@
 package ai.molae.djl.chart;
 
+import static ai.molae.djl.chart.Frame.BOTTOM;
+import static ai.molae.djl.chart.Frame.HEIGHT;
+import static ai.molae.djl.chart.Frame.LEFT;
+import static ai.molae.djl.chart.Frame.RIGHT;
+import static ai.molae.djl.chart.Frame.WIDTH;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -12,12 +18,7 @@ public final class LineChart {
     /** So many colours the style sheet has. */
     public static final int COLOURS = 8;
 
-    private static final int WIDTH = 560;
-    private static final int HEIGHT = 250;
-    private static final int LEFT = 56;
-    private static final int RIGHT = 14;
     private static final int TOP = 12;
-    private static final int BOTTOM = 34;
 
     /** How a curve is drawn; the names are CSS classes. */
     public enum Style {
@@ -128,12 +129,7 @@ public final class LineChart {
                 logarithmic,
                 HEIGHT - BOTTOM,
                 TOP);
-        StringBuilder svg = new StringBuilder(String.format(
-                Locale.ROOT,
-                "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
-                WIDTH,
-                HEIGHT,
-                Html.escape(title + " by " + across)));
+        StringBuilder svg = Frame.svg(title + " by " + across);
         grid(svg, x, y);
         lines.forEach(line -> draw(svg, line, x, y));
         return svg.append("</svg>").toString();
@@ -147,33 +143,16 @@ public final class LineChart {
     }
 
     private void grid(StringBuilder svg, Axis x, Axis y) {
-        for (double tick : y.ticks(5)) {
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<path class=grid d=\"M%d %.1fH%d\"/><text class=y x=\"%d\" y=\"%.1f\">%s</text>",
-                    LEFT,
-                    y.at(tick),
-                    WIDTH - RIGHT,
-                    LEFT - 6,
-                    y.at(tick) + 4,
-                    Html.number(tick)));
-        }
+        Frame.grid(svg, y);
         for (double tick : x.ticks(6)) {
             if (tick == Math.rint(tick)) {
-                svg.append(String.format(
-                        Locale.ROOT,
-                        "<text class=x x=\"%.1f\" y=\"%d\">%s</text>",
-                        x.at(tick),
-                        HEIGHT - BOTTOM + 17,
-                        Html.number(tick)));
+                Frame.below(svg, x.at(tick), Html.number(tick));
             }
         }
+        Frame.axis(svg);
         svg.append(String.format(
                 Locale.ROOT,
-                "<path class=axis d=\"M%d %dH%d\"/><text class=x x=\"%d\" y=\"%d\">%s</text>",
-                LEFT,
-                HEIGHT - BOTTOM,
-                WIDTH - RIGHT,
+                "<text class=x x=\"%d\" y=\"%d\">%s</text>",
                 (LEFT + WIDTH - RIGHT) / 2,
                 HEIGHT - 3,
                 Html.escape(across)));

@@ -3,6 +3,7 @@ package ai.molae.djl.convert;
 import ai.djl.ndarray.NDManager;
 import ai.molae.djl.convert.LayerPlanner.Spectra;
 import ai.molae.djl.convert.factor.LayerFactors;
+import ai.molae.djl.convert.factor.Metric;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointDraft;
 import ai.molae.djl.json.SpecJson;
@@ -106,7 +107,8 @@ final class ConversionPlan {
         Map<Integer, Optional<LatentSpec>> latents = new TreeMap<>();
         for (Map.Entry<Integer, MoeSpec> layer : layers.entrySet()) {
             try {
-                LatentSpec latent = planner.latent(layer.getValue(), groups(layer.getKey()));
+                LatentSpec latent =
+                        planner.latent(layer.getValue(), groups(layer.getKey(), metrics.of(layer.getKey())));
                 // Before the plan is noted, so that one that is refused is in nobody's way.
                 LayerFactors.checkRanks(layer.getValue().withLatent(latent));
                 latents.put(layer.getKey(), Optional.of(latent));
@@ -132,9 +134,8 @@ final class ConversionPlan {
         return new IllegalArgumentException("layer " + layer + ": " + e.getMessage(), e);
     }
 
-    private ExpertGroups groups(int layer) throws IOException {
-        return planner.groups(
-                new CheckpointExperts(metrics.checkpoint(), layer), metrics.of(layer), metrics.moments(layer));
+    private ExpertGroups groups(int layer, Metric metric) throws IOException {
+        return planner.groups(new CheckpointExperts(metrics.checkpoint(), layer), metric, metrics.moments(layer));
     }
 
     private Map<Integer, Spectra> spectra() throws IOException {
@@ -156,18 +157,15 @@ final class ConversionPlan {
     }
 
     private Spectra spectra(int layer, MoeSpec moe, ReadCounter counter) throws IOException {
-        ExpertGroups groups = groups(layer);
+        // Made once: it reads the moments of all experts.
+        Metric metric = metrics.of(layer);
+        ExpertGroups groups = groups(layer, metric);
         List<ExpertOperator> operators = planner.operators(moe);
         LatentSpec.Builder latent = LatentSpec.builder().setGroups(groups).optTiedGateUp(planner.isTied(operators));
         // Spectra do not depend on latent sizes.
         operators.forEach(operator -> latent.optLatentSize(operator, 1));
         LayerFactors.Problem problem = new LayerFactors.Problem(
-                moe.withLatent(latent.build()),
-                metrics.of(layer),
-                OptionalInt.empty(),
-                6,
-                LayerFactors.Iterations.NONE,
-                1);
+                moe.withLatent(latent.build()), metric, OptionalInt.empty(), 6, LayerFactors.Iterations.NONE, 1);
         Checkpoint checkpoint = metrics.checkpoint();
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             return new Spectra(

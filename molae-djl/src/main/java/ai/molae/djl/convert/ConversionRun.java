@@ -40,12 +40,7 @@ final class ConversionRun {
     private final Supplier<ReadCounter> counters;
 
     /** How a conversion is done. */
-    record Settings(
-            ConversionMethod method,
-            List<int[]> windows,
-            long memoryLimit,
-            TensorType written,
-            boolean multipliedOut) {}
+    record Settings(List<int[]> windows, long memoryLimit, TensorType written, boolean multipliedOut) {}
 
     ConversionRun(
             LayerMetrics metrics,
@@ -55,7 +50,7 @@ final class ConversionRun {
             Supplier<ReadCounter> counters) {
         this.metrics = metrics;
         this.checkpoint = metrics.checkpoint();
-        this.method = settings.method();
+        this.method = metrics.method();
         this.draft = draft;
         this.workers = workers;
         this.settings = settings;

@@ -138,7 +138,7 @@ public final class Converter {
                                 metrics,
                                 draft,
                                 workers,
-                                new ConversionRun.Settings(method, windows, memoryLimit, written, multipliedOut),
+                                new ConversionRun.Settings(windows, memoryLimit, written, multipliedOut),
                                 () -> new ReadCounter("layers", listener, this::checkStopped))
                         .convert(name(source), plan.of(draft), files, (bytes, total) -> {
                             checkStopped();

@@ -43,7 +43,7 @@ final class FactoredBlock {
     static void fill(MoeBlock original, MoeBlock factored, LayerRows rows) {
         for (Pair<String, Parameter> parameter : factored.getDirectParameters()) {
             NDArray target = parameter.getValue().getArray();
-            if (CommonParameters.NAMES.contains(parameter.getKey())) {
+            if (!LayerRows.PARAMETERS.contains(parameter.getKey())) {
                 if (original == factored) {
                     continue;
                 }

@@ -13,11 +13,14 @@ import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.MoeSpec;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 
@@ -57,8 +60,7 @@ final class LayerPlanner {
             affinity = doubles(moments.orElseThrow().statistics().coActivation());
         } else {
             try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-                affinity = SubspaceOverlap.of(
-                        manager, source, java.util.Set.copyOf(operators(moe)), metric, COMPARED_DIRECTIONS);
+                affinity = SubspaceOverlap.of(manager, source, Set.copyOf(operators(moe)), metric, COMPARED_DIRECTIONS);
             }
         }
         return policy.equalSizes()
@@ -69,7 +71,7 @@ final class LayerPlanner {
     private static double[][] doubles(long[][] counts) {
         double[][] values = new double[counts.length][];
         for (int i = 0; i < counts.length; i++) {
-            values[i] = java.util.Arrays.stream(counts[i]).asDoubleStream().toArray();
+            values[i] = Arrays.stream(counts[i]).asDoubleStream().toArray();
         }
         return values;
     }
@@ -121,7 +123,7 @@ final class LayerPlanner {
         int r = (int) Math.floor((ratio * all - dense) / perRank * (1 + 1e-12));
         if (r < 1) {
             throw new IllegalArgumentException(String.format(
-                    java.util.Locale.ROOT,
+                    Locale.ROOT,
                     "a ratio of %.3f leaves no latent space: what is not factored takes %.3f of the experts' parameters, and every dimension of"
                             + " %s in %d groups %.5f; allow more, factor more operators, or use larger groups",
                     ratio,
@@ -196,7 +198,7 @@ final class LayerPlanner {
 
     private static double total(List<double[]> spectra) {
         return spectra.stream()
-                .mapToDouble(values -> java.util.Arrays.stream(values).sum())
+                .mapToDouble(values -> Arrays.stream(values).sum())
                 .sum();
     }
 

@@ -1,25 +1,17 @@
 package ai.molae.djl.hf;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.molae.djl.files.Disk;
 import ai.molae.djl.files.Folders;
 import ai.molae.djl.files.WholeFile;
-import ai.molae.djl.hf.TensorBinding.Piece;
 import ai.molae.djl.safetensors.SafetensorsFolder;
-import ai.molae.djl.safetensors.SafetensorsWriter;
-import ai.molae.djl.safetensors.TensorInfo;
-import ai.molae.djl.safetensors.TensorSpec;
 import ai.molae.djl.safetensors.TensorType;
-import ai.molae.djl.torch.ArrayBytes;
 import ai.molae.djl.torch.WeightSource;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -29,7 +21,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -37,9 +28,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -59,12 +47,6 @@ public final class CheckpointDraft implements AutoCloseable {
     private static final String REST = "rest";
     /** The folder that becomes the target; made before that of the rest. */
     private static final String WHOLE = "checkpoint";
-
-    private static final Set<String> EXPERT_PARAMETERS =
-            Set.of("latent_in", "gate_up", "gate", "up", "down", "latent_out");
-    private static final Pattern EXPERTS =
-            Pattern.compile("layers\\.(\\d+)\\.mlp\\.(" + String.join("|", EXPERT_PARAMETERS) + ")");
-    private static final int CHUNK = 4 << 20;
 
     private final Path target;
     private final Path folder;
@@ -221,19 +203,8 @@ public final class CheckpointDraft implements AutoCloseable {
      * @throws IOException if writing fails; the layer is then not finished
      */
     public void write(int layer, MoeSpec moe, LayerRows rows, Supplier<String> note) throws IOException {
-        List<TensorSpec> tensors = new ArrayList<>();
-        List<TensorBinding> bindings = expertBindings(layer, moe);
-        bindings.forEach(binding ->
-                binding.pieces().forEach(piece -> tensors.add(new TensorSpec(piece.tensor(), type, piece.shape()))));
-        Path place = layer(layer);
-        Files.createDirectories(place);
-        try (SafetensorsWriter writer = SafetensorsWriter.create(place, tensors, Map.of("format", "pt"), 0);
-                NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
-            for (TensorBinding binding : bindings) {
-                write(writer, manager, binding, moe, rows);
-            }
-            writer.finish();
-        }
+        Path place = Files.createDirectories(layer(layer));
+        LayerTensors.of(original, layer, moe).write(place, type, rows);
         WholeFile.write(place.resolve(NOTES), note.get());
     }
 
@@ -246,20 +217,7 @@ public final class CheckpointDraft implements AutoCloseable {
      * @throws IOException if it cannot be read
      */
     public Layer read(int layer, MoeSpec moe) throws IOException {
-        Map<Parameter, TensorBinding> bound = new HashMap<>();
-        Map<String, Parameter> byName = new HashMap<>();
-        for (TensorBinding binding : expertBindings(layer, moe)) {
-            String name = binding.parameter().substring(binding.parameter().lastIndexOf('.') + 1);
-            Parameter parameter = Parameter.builder()
-                    .setName(name)
-                    .setType(Parameter.Type.OTHER)
-                    .optShape(shape(moe, name))
-                    .build();
-            byName.put(name, parameter);
-            bound.put(parameter, binding);
-        }
-        SafetensorsFolder tensors = SafetensorsFolder.open(layer(layer));
-        return new Layer(tensors, byName, new TensorSource(tensors, bound, progress -> {}));
+        return LayerTensors.of(original, layer, moe).read(layer(layer));
     }
 
     /** The parameters of a layer that was written. For one thread. */
@@ -268,7 +226,7 @@ public final class CheckpointDraft implements AutoCloseable {
         private final Map<String, Parameter> byName;
         private final WeightSource source;
 
-        private Layer(SafetensorsFolder tensors, Map<String, Parameter> byName, WeightSource source) {
+        Layer(SafetensorsFolder tensors, Map<String, Parameter> byName, WeightSource source) {
             this.tensors = tensors;
             this.byName = byName;
             this.source = source;
@@ -293,55 +251,6 @@ public final class CheckpointDraft implements AutoCloseable {
         }
     }
 
-    private static Shape shape(MoeSpec moe, String parameter) {
-        return moe.parameters().stream()
-                .filter(shape -> shape.name().equals(parameter))
-                .map(shape -> new Shape(
-                        shape.shape().stream().mapToLong(Integer::longValue).toArray()))
-                .findFirst()
-                .orElseThrow();
-    }
-
-    private static void write(
-            SafetensorsWriter writer, NDManager manager, TensorBinding binding, MoeSpec moe, LayerRows rows)
-            throws IOException {
-        String name = binding.parameter().substring(binding.parameter().lastIndexOf('.') + 1);
-        long count = shape(moe, name).get(0);
-        long rowSize = binding.size() / count;
-        int next = 0;
-        for (int index = 0; index < count; index++) {
-            try (NDArray row = rows.row(manager, name, index)) {
-                if (row.size() != rowSize) {
-                    throw new IllegalStateException(binding.parameter() + "[" + index + "] should have " + rowSize
-                            + " elements, got " + row.getShape());
-                }
-                // A row is one piece or several (gate and up), or many rows are one piece (stacked projections).
-                long first = index * rowSize;
-                long done = 0;
-                while (done < rowSize) {
-                    Piece piece = binding.pieces().get(next);
-                    long left = piece.firstElement() + piece.size() - first - done;
-                    long part = Math.min(left, rowSize - done);
-                    ArrayBytes.forEachChunk(
-                            row, done, part, bytes -> writer.write(piece.tensor(), bytes.asFloatBuffer()));
-                    done += part;
-                    if (part == left) {
-                        next++;
-                    }
-                }
-            }
-        }
-    }
-
-    private List<TensorBinding> expertBindings(int layer, MoeSpec moe) {
-        String path = "layers." + layer + ".mlp.";
-        ModelSpec spec = original.spec().mapLayers((i, feedForward) -> i == layer ? moe : feedForward);
-        return original.config().family().bindings(spec).stream()
-                .filter(binding -> binding.parameter().startsWith(path)
-                        && EXPERT_PARAMETERS.contains(binding.parameter().substring(path.length())))
-                .toList();
-    }
-
     /**
      * Copies everything else, and gives the target its name.
      *
@@ -360,7 +269,7 @@ public final class CheckpointDraft implements AutoCloseable {
         Path whole = Files.createDirectories(folder.resolve(WHOLE));
         Path rest = folder.resolve(REST);
         if (Files.notExists(rest.resolve(NOTES))) {
-            copyRest(rest, config, layers, progress);
+            writeNotes(rest, new UnchangedTensors(original, config, layers, type).copy(rest, progress));
         }
         List<Path> parts = new ArrayList<>();
         Files.readAllLines(rest.resolve(NOTES)).forEach(name -> parts.add(rest.resolve(name)));
@@ -397,98 +306,9 @@ public final class CheckpointDraft implements AutoCloseable {
         Disk.force(file);
     }
 
-    /** All tensors that are no routed experts of these layers, as they are or decoded; the names of the files are noted. */
-    private void copyRest(Path rest, CheckpointConfig config, Set<Integer> layers, Progress progress)
-            throws IOException {
-        Files.createDirectories(rest);
-        List<TensorBinding> bindings = config.family().bindings(config.spec()).stream()
-                .filter(binding -> !isExpertOf(layers, binding.parameter()))
-                .toList();
-        List<TensorSpec> tensors = new ArrayList<>();
-        for (TensorBinding binding : bindings) {
-            for (Piece piece : binding.pieces()) {
-                boolean exact = config.family().keepsFloat32(piece.tensor());
-                tensors.add(new TensorSpec(
-                        piece.tensor(),
-                        exact ? TensorType.F32 : isSame(piece) ? sourceType(piece) : type,
-                        piece.shape()));
-            }
-        }
-        long total = tensors.stream().mapToLong(TensorSpec::bytes).sum();
-        try (SafetensorsWriter writer = SafetensorsWriter.create(
-                        rest, tensors, Map.of("format", "pt"), CheckpointSaver.DEFAULT_SHARD_BYTES);
-                NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
-            long done = 0;
-            int next = 0;
-            for (TensorBinding binding : bindings) {
-                // One row is enough to know the parameter by: only its size matters.
-                Parameter parameter = Parameter.builder()
-                        .setName(binding.parameter())
-                        .setType(Parameter.Type.OTHER)
-                        .optShape(new Shape(binding.size()))
-                        .build();
-                WeightSource source = original.weights(Map.of(binding.parameter(), parameter));
-                for (Piece piece : binding.pieces()) {
-                    TensorSpec tensor = tensors.get(next++);
-                    if (isSame(piece) && tensor.type() == sourceType(piece)) {
-                        copy(writer, tensor);
-                    } else {
-                        decode(writer, manager, source, parameter, piece);
-                    }
-                    done += tensor.bytes();
-                    progress.tell(done, total);
-                }
-            }
-            writer.finish();
-        }
-        try (Stream<Path> files = Files.list(rest)) {
-            WholeFile.write(
-                    rest.resolve(NOTES),
-                    files.map(file -> file.getFileName().toString())
-                            .filter(name -> name.endsWith(".safetensors"))
-                            .sorted()
-                            .collect(Collectors.joining("\n", "", "\n")));
-        }
-    }
-
-    private static boolean isExpertOf(Set<Integer> layers, String parameter) {
-        Matcher name = EXPERTS.matcher(parameter);
-        return name.matches() && layers.contains(Integer.parseInt(name.group(1)));
-    }
-
-    /** Whether the original has this very tensor, not quantised. */
-    private boolean isSame(Piece piece) {
-        TensorInfo there = original.tensors().tensors().get(piece.tensor());
-        return there != null
-                && there.shape().equals(piece.shape())
-                && Set.of(TensorType.F32, TensorType.BF16, TensorType.F16).contains(there.type());
-    }
-
-    private TensorType sourceType(Piece piece) {
-        return Objects.requireNonNull(original.tensors().tensors().get(piece.tensor()))
-                .type();
-    }
-
-    private void copy(SafetensorsWriter writer, TensorSpec tensor) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate((int) Math.min(CHUNK, tensor.bytes()));
-        for (long done = 0; done < tensor.bytes(); done += buffer.limit()) {
-            buffer.clear().limit((int) Math.min(buffer.capacity(), tensor.bytes() - done));
-            original.tensors().read(tensor.name(), done, buffer);
-            writer.writeRaw(tensor.name(), buffer.flip());
-        }
-    }
-
-    private static void decode(
-            SafetensorsWriter writer, NDManager manager, WeightSource source, Parameter parameter, Piece piece)
-            throws IOException {
-        long most = WeightSource.CHUNK_BYTES / Float.BYTES;
-        for (long done = 0; done < piece.size(); done += most) {
-            try (NDArray part =
-                    source.read(manager, parameter, piece.firstElement() + done, Math.min(most, piece.size() - done))) {
-                ArrayBytes.forEachChunk(
-                        part, 0, part.size(), bytes -> writer.write(piece.tensor(), bytes.asFloatBuffer()));
-            }
-        }
+    /** The names of the files, one a line, which make the folder complete. */
+    private static void writeNotes(Path rest, List<String> names) throws IOException {
+        WholeFile.write(rest.resolve(NOTES), String.join("\n", names) + "\n");
     }
 
     /**

@@ -32,7 +32,7 @@ import java.util.List;
  */
 public record AlternatingLeastSquares(int sweeps, int iterations, double tolerance) {
 
-    static final TorchOps OPS = new TorchOps(AlternatingLeastSquares.class, "least_squares.py");
+    static final TorchOps OPS = new TorchOps(AlternatingLeastSquares.class, "weights.py", "least_squares.py");
 
     /**
      * What was found.
@@ -266,7 +266,7 @@ public record AlternatingLeastSquares(int sweeps, int iterations, double toleran
     private static NDArray precondition(
             NDManager scope, NDArray gramInverse, NDArray residual, NDArray momentsInverse) {
         try (NDArray left = gramInverse.matMul(residual)) {
-            return call(scope, "moved_right", left, momentsInverse);
+            return call(scope, "weigh_right", left, momentsInverse);
         }
     }
 

@@ -33,10 +33,10 @@ record GroupMatrices(
     /** A matrix of the group. */
     record Matrix(ExpertOperator operator, int expert) {}
 
-    /** Uses a matrix and its weights, which are closed afterwards. */
+    /** Uses a matrix, which is closed afterwards with whatever its manager owns. */
     @FunctionalInterface
     interface Use {
-        void accept(Matrix matrix, NDArray x, NDArray left);
+        void accept(Matrix matrix, NDArray x);
     }
 
     /** All of them, one at a time, as they are read. */
@@ -44,10 +44,7 @@ record GroupMatrices(
         for (ExpertOperator operator : operators) {
             for (int expert : experts) {
                 try (NDManager scope = manager.newSubManager()) {
-                    use.accept(
-                            new Matrix(operator, expert),
-                            read(scope, operator, expert),
-                            metric.left(scope, operator, expert));
+                    use.accept(new Matrix(operator, expert), read(scope, operator, expert));
                 }
             }
         }
@@ -79,8 +76,9 @@ record GroupMatrices(
      */
     NDArray gram(NDManager manager) {
         NDArray gram = LinearAlgebra.zeros(manager, source.spec().hiddenSize());
-        forEach(manager, (matrix, x, left) -> {
+        forEach(manager, (matrix, x) -> {
             ExpertSource.checkFinite(x, matrix.expert(), matrix.operator());
+            NDArray left = metric.left(x.getManager(), matrix.operator(), matrix.expert());
             LinearAlgebra.addGram(target(x), left, gram);
         });
         return gram;
@@ -94,7 +92,7 @@ record GroupMatrices(
         NDArray best = projection;
         boolean ownWeights =
                 iterations.alternatingSweeps() > 0 && !ownRight(scope, 0).isEmpty();
-        FactorProblem problem = problem(ownWeights);
+        FactorProblem problem = problem(scope, ownWeights);
         if (ownWeights) {
             best = AlternatingLeastSquares.sweeps(iterations.alternatingSweeps())
                     .fit(scope, problem, best)
@@ -112,19 +110,24 @@ record GroupMatrices(
         return best;
     }
 
-    /** The matrices by number: operator by operator, expert by expert. */
-    private FactorProblem problem(boolean ownWeights) {
+    /** The matrices by number: operator by operator, expert by expert. The scope owns the moments they have in common, which are read once. */
+    private FactorProblem problem(NDManager scope, boolean ownWeights) {
         FactorProblem problem = FactorProblem.of(operators.size() * experts.size(), (manager, i) -> {
             try (NDArray x = read(manager, operator(i), expert(i))) {
                 return x.toType(DataType.FLOAT64, true);
             }
         });
-        try (NDManager probe = NDManager.newBaseManager("PyTorch")) {
-            if (ownWeights) {
-                problem = problem.withInputMoments(this::ownRight);
-            } else if (!right(probe).isEmpty()) {
-                problem = problem.withInputMoments((manager, i) -> square(right(manager)));
+        if (ownWeights) {
+            problem = problem.withInputMoments(this::ownRight);
+        } else {
+            NDArray right = right(scope);
+            if (!right.isEmpty()) {
+                NDArray common = square(right);
+                // Another handle each time, because it is closed.
+                problem = problem.withInputMoments((manager, i) -> common.reshape(common.getShape()));
             }
+        }
+        try (NDManager probe = NDManager.newBaseManager("PyTorch")) {
             if (!metric.left(probe, operators.get(0), experts.get(0)).isEmpty()) {
                 int m = source.spec().intermediateSize();
                 problem = problem.withRowWeights((manager, i) -> {
@@ -140,13 +143,11 @@ record GroupMatrices(
 
     /** A matrix alone with its own weights on the shared side; empty if there are none. */
     Optional<FactorProblem> ownProblem(NDArray x, ExpertOperator operator, int expert) {
-        try (NDManager probe = NDManager.newBaseManager("PyTorch")) {
-            if (metric.ownRight(probe, operator, expert).isEmpty()) {
-                return Optional.empty();
-            }
-        }
-        return Optional.of(FactorProblem.of(1, (manager, i) -> x.toType(DataType.FLOAT64, true))
-                .withInputMoments((manager, i) -> metric.ownRight(manager, operator, expert)));
+        NDArray own = metric.ownRight(x.getManager(), operator, expert);
+        return own.isEmpty()
+                ? Optional.empty()
+                : Optional.of(FactorProblem.of(1, (manager, i) -> x.toType(DataType.FLOAT64, true))
+                        .withInputMoments((manager, i) -> own));
     }
 
     private NDArray ownRight(NDManager manager, int index) {

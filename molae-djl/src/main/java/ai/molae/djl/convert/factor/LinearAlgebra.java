@@ -11,6 +11,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.TorchOps;
+import java.util.SplittableRandom;
 
 /**
  * libtorch's linear algebra in float64. Results belong to the manager of the first argument. Optional arguments are
@@ -24,7 +25,7 @@ final class LinearAlgebra {
     private static final int MOST_ITERATIONS = 60;
     private static final double TOLERANCE = 1e-9;
 
-    private static final TorchOps OPS = new TorchOps(LinearAlgebra.class, "linear.py");
+    private static final TorchOps OPS = new TorchOps(LinearAlgebra.class, "weights.py", "linear.py");
 
     private LinearAlgebra() {}
 
@@ -107,7 +108,7 @@ final class LinearAlgebra {
 
     /** The same directions in every run, whatever the engine's seed. */
     private static NDArray start(NDManager manager, int n, int width) {
-        java.util.SplittableRandom random = new java.util.SplittableRandom(1);
+        SplittableRandom random = new SplittableRandom(1);
         double[] values = new double[n * width];
         for (int i = 0; i < values.length; i++) {
             values[i] = random.nextDouble() - 0.5;

@@ -58,7 +58,7 @@ public final class SubspaceOverlap {
         NDArray root =
                 right.isEmpty() ? right : right.getShape().dimension() == 1 ? right.sqrt() : LinearAlgebra.root(right);
         List<NDArray> spaces = new ArrayList<>();
-        matrices.forEach(scope, (matrix, x, left) -> {
+        matrices.forEach(scope, (matrix, x) -> {
             NDArray directions = LinearAlgebra.directions(x, root, q);
             directions.attach(scope);
             spaces.add(directions);

@@ -28,7 +28,7 @@ import java.util.List;
  */
 public record WeightRefinement(int steps, double learningRate) {
 
-    private static final TorchOps OPS = new TorchOps(WeightRefinement.class, "refinement.py");
+    private static final TorchOps OPS = new TorchOps(WeightRefinement.class, "weights.py", "refinement.py");
 
     private static final double BETA_1 = 0.9;
     private static final double BETA_2 = 0.99;

@@ -1,21 +1,4 @@
-  # Steps of weighted least squares, in float64. Moments c [n, n] and row weights l ([m, m], [m]) without elements stand for the identity.
-
-  def moved_right(self, x: Tensor, c: Tensor) -> Tensor:
-    if c.numel() == 0:
-      return x
-    return torch.matmul(x, c)
-
-  def moved_left(self, l: Tensor, x: Tensor) -> Tensor:
-    if l.numel() == 0:
-      return x
-    if l.dim() == 1:
-      return torch.mul(torch.unsqueeze(l, 1), x)
-    return torch.matmul(l, x)
-
-  # b [r, n], r <= n -> orthonormal rows that span at least what those of b do
-  def orthonormal(self, b: Tensor) -> Tensor:
-    q, upper = torch.linalg_qr(torch.t(b), "reduced")
-    return torch.t(q).contiguous()
+  # Steps of weighted least squares, in float64, with moments c and row weights l as in weights.py.
 
   # The a that is best for b, whose rows are orthonormal. What the moments do not see is decided without them.
   def own_factor(self, x: Tensor, c: Tensor, b: Tensor) -> Tensor:
@@ -41,16 +24,16 @@
   # -> a [m, r], the error, the squared norm of x, aᵀ l a [r, r], aᵀ l x c [r, n]
   def own_step(self, x: Tensor, c: Tensor, l: Tensor, b: Tensor) -> List[Tensor]:
     a = self.own_factor(x, c, b)
-    la = self.moved_left(l, a)
-    xc = self.moved_right(x, c)
+    la = self.weigh(l, a)
+    xc = self.weigh_right(x, c)
     d = torch.sub(x, torch.matmul(a, b))
-    error = torch.sum(torch.mul(self.moved_left(l, d), self.moved_right(d, c)))
-    size = torch.sum(torch.mul(self.moved_left(l, x), xc))
+    error = torch.sum(torch.mul(self.weigh(l, d), self.weigh_right(d, c)))
+    size = torch.sum(torch.mul(self.weigh(l, x), xc))
     return [a, error, size, torch.matmul(torch.t(a), la), torch.matmul(torch.t(la), xc)]
 
   # sum += m p c in place
   def add_image(self, sum: Tensor, m: Tensor, p: Tensor, c: Tensor) -> Tensor:
-    return sum.add_(self.moved_right(torch.matmul(m, p), c))
+    return sum.add_(self.weigh_right(torch.matmul(m, p), c))
 
   # s [d, d] positive semidefinite -> its inverse, or nearly
   def near_inverse(self, s: Tensor) -> Tensor:

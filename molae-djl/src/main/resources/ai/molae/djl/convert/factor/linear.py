@@ -1,21 +1,4 @@
-  # Linear algebra of conversion, in double. An expert's matrix is x [m, n], a projection that a group shares b [r, n]. Weights of the
-  # expert's own side, `left`, are [] or [m] (of rows) or [m, m]; of the shared side, `right`, [n] or [n, n]. Without elements: none.
-
-  # L x
-  def weigh(self, left: Tensor, x: Tensor) -> Tensor:
-    if left.numel() == 0:
-      return x
-    if left.dim() == 2:
-      return torch.matmul(left, x)
-    return torch.t(torch.mul(torch.t(x), left))
-
-  # y C
-  def weigh_right(self, y: Tensor, right: Tensor) -> Tensor:
-    if right.numel() == 0:
-      return y
-    if right.dim() == 2:
-      return torch.matmul(y, right)
-    return torch.mul(y, right)
+  # Linear algebra of conversion, in double. An expert's matrix is x [m, n], a projection that a group shares b [r, n], weights as in weights.py.
 
   # gram += xT L x, in place
   def add_gram(self, x: Tensor, left: Tensor, gram: Tensor) -> Tensor:
@@ -50,9 +33,6 @@
   # v S^-1, with orthonormal rows that span the same space
   def unwhitened(self, v: Tensor, root: Tensor) -> Tensor:
     return self.orthonormal(torch.linalg_solve_triangular(root, v, upper=False, left=False, unitriangular=False))
-
-  def orthonormal(self, b: Tensor) -> Tensor:
-    return torch.t(torch.linalg_qr(torch.t(b), "reduced")[0]).contiguous()
 
   # float32 numbers as a file of another type has them
   def rounded(self, b: Tensor, number: Tensor) -> Tensor:

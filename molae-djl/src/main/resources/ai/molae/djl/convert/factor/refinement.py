@@ -1,16 +1,9 @@
-  # Gradients and Adam for factors, in float64. Moments c [n, n] and row weights l ([m, m], [m]) without elements stand for the identity.
+  # Gradients and Adam for factors, in float64, with moments c and row weights l as in weights.py.
 
   # tr(l d c dᵀ) with d = x − a b; its gradients times `scale` are added: to gb [r, n], and to the zeros ga [m, r] -> the error
   def add_gradients(self, x: Tensor, c: Tensor, l: Tensor, a: Tensor, b: Tensor, ga: Tensor, gb: Tensor, scale: Tensor) -> Tensor:
     d = torch.sub(x, torch.matmul(a, b))
-    ldc = d
-    if l.numel() > 0:
-      if l.dim() == 1:
-        ldc = torch.mul(torch.unsqueeze(l, 1), ldc)
-      else:
-        ldc = torch.matmul(l, ldc)
-    if c.numel() > 0:
-      ldc = torch.matmul(ldc, c)
+    ldc = self.weigh_right(self.weigh(l, d), c)
     factor = -2.0 * float(scale)
     ga.addmm_(ldc, torch.t(b), alpha=factor)
     gb.addmm_(torch.t(a), ldc, alpha=factor)

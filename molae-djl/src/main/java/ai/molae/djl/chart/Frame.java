@@ -1,0 +1,52 @@
+package ai.molae.djl.chart;
+
+import java.util.Locale;
+
+/** What charts have around what they show. */
+final class Frame {
+
+    static final int WIDTH = 560;
+    static final int HEIGHT = 250;
+    static final int LEFT = 56;
+    static final int RIGHT = 14;
+    static final int BOTTOM = 34;
+
+    private Frame() {}
+
+    /** The begin of an SVG. */
+    static StringBuilder svg(String label) {
+        return new StringBuilder(String.format(
+                Locale.ROOT,
+                "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
+                WIDTH,
+                HEIGHT,
+                Html.escape(label)));
+    }
+
+    /** Lines across at round values, with the values. */
+    static void grid(StringBuilder svg, Axis y) {
+        for (double tick : y.ticks(5)) {
+            svg.append(String.format(
+                    Locale.ROOT,
+                    "<path class=grid d=\"M%d %.1fH%d\"/><text class=y x=\"%d\" y=\"%.1f\">%s</text>",
+                    LEFT,
+                    y.at(tick),
+                    WIDTH - RIGHT,
+                    LEFT - 6,
+                    y.at(tick) + 4,
+                    Html.number(tick)));
+        }
+    }
+
+    /** A text below the chart. */
+    static void below(StringBuilder svg, double x, String text) {
+        svg.append(String.format(
+                Locale.ROOT, "<text class=x x=\"%.1f\" y=\"%d\">%s</text>", x, HEIGHT - BOTTOM + 17, text));
+    }
+
+    /** The line the chart stands on. */
+    static void axis(StringBuilder svg) {
+        svg.append(
+                String.format(Locale.ROOT, "<path class=axis d=\"M%d %dH%d\"/>", LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT));
+    }
+}
