@@ -1,4 +1,4 @@
-package ai.molae.bench;
+package ai.molae.bench.study;
 
 import java.io.IOException;
 import java.nio.file.Files;

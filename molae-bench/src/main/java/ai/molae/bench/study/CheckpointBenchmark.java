@@ -1,4 +1,4 @@
-package ai.molae.bench;
+package ai.molae.bench.study;
 
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;

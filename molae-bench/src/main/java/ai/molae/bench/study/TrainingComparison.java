@@ -1,4 +1,4 @@
-package ai.molae.bench;
+package ai.molae.bench.study;
 
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;

@@ -1,4 +1,4 @@
-package ai.molae.bench;
+package ai.molae.bench.study;
 
 import ai.molae.djl.data.TextCorpus;
 import java.io.IOException;

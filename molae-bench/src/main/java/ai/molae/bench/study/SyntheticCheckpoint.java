@@ -1,4 +1,4 @@
-package ai.molae.bench;
+package ai.molae.bench.study;
 
 import ai.molae.djl.hf.CheckpointConfig;
 import ai.molae.djl.hf.TensorBinding;

@@ -1,0 +1,5 @@
+/** Two results side by side, with regressions marked. */
+@NullMarked
+package ai.molae.bench.compare;
+
+import org.jspecify.annotations.NullMarked;

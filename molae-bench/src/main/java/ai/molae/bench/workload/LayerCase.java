@@ -1,0 +1,105 @@
+package ai.molae.bench.workload;
+
+import ai.molae.spec.MoeSpec;
+import ai.molae.spec.ParameterShape;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.SplittableRandom;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/**
+ * A layer with weights and inputs, the same for every implementation: numbers come out of generators seeded by name and place, so that two
+ * processes agree on them without a file.
+ *
+ * <p>The router's weights are unit vectors: expert i reads coordinate i. A token's first N coordinates are log popularity plus Gumbel noise, so its top K
+ * are a draw without replacement by {@link ExpertLoad}'s popularity (the Gumbel-top-k trick); its other coordinates are normal. All other
+ * weights are uniform with mean 0 and variance 1 / fan-in.
+ *
+ * @param shape the model whose layer it is
+ * @param scale its size
+ * @param variant what is built
+ * @param load how often experts are chosen
+ * @param tokens rows T of an input
+ */
+public record LayerCase(Shape shape, Scale scale, Variant variant, ExpertLoad load, int tokens) {
+
+    private static final long SEED = 42;
+
+    /**
+     * Checks the number of tokens.
+     *
+     * @param shape the model whose layer it is
+     * @param scale its size
+     * @param variant what is built
+     * @param load how often experts are chosen
+     * @param tokens rows T of an input
+     */
+    public LayerCase {
+        if (tokens < 1) {
+            throw new IllegalArgumentException("a batch has at least one token, got " + tokens);
+        }
+    }
+
+    /**
+     * The layer.
+     *
+     * @return its spec
+     */
+    public MoeSpec spec() {
+        return variant.of(shape.standard(scale));
+    }
+
+    /**
+     * The numbers of a parameter at an index of its first dimension: an expert's matrix, or a row of a matrix.
+     *
+     * @param parameter one of {@link MoeSpec#parameters()}
+     * @param index below the first dimension
+     * @return a new array, row-major
+     */
+    public float[] slice(ParameterShape parameter, int index) {
+        List<Integer> shape = parameter.shape();
+        float[] numbers = new float[Math.toIntExact(parameter.size() / shape.get(0))];
+        if (parameter.name().equals("router")) {
+            numbers[index] = 1;
+        } else if (!parameter.name().equals("e_score_correction_bias")) {
+            SplittableRandom random =
+                    new SplittableRandom(SEED + 31L * parameter.name().hashCode() + 1_000_003L * index);
+            float range = (float) Math.sqrt(3.0 / shape.get(shape.size() - 1));
+            for (int i = 0; i < numbers.length; i++) {
+                numbers[i] = range * ((random.nextInt() >> 7) * 0x1p-24f);
+            }
+        }
+        return numbers;
+    }
+
+    /**
+     * An input.
+     *
+     * @param number its number; others hold other tokens
+     * @return T · n numbers, row-major
+     */
+    public float[] input(int number) {
+        MoeSpec spec = spec();
+        int n = spec.hiddenSize();
+        int N = spec.numExperts();
+        if (N > n) {
+            throw new IllegalStateException(N + " experts need as many coordinates, hidden size is " + n);
+        }
+        List<Integer> experts = IntStream.range(0, N).boxed().collect(Collectors.toList());
+        Collections.shuffle(experts, new Random(SEED));
+        Random random = new Random(SEED * 1_000_003 + number);
+        float[] x = new float[tokens * n];
+        for (int t = 0; t < tokens; t++) {
+            for (int rank = 0; rank < N; rank++) {
+                double gumbel = -Math.log(-Math.log(1 - random.nextDouble()));
+                x[t * n + experts.get(rank)] = (float) (load.logPopularity(rank) + gumbel);
+            }
+            for (int i = N; i < n; i++) {
+                x[t * n + i] = (float) random.nextGaussian();
+            }
+        }
+        return x;
+    }
+}

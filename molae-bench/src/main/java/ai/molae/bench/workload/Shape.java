@@ -1,0 +1,88 @@
+package ai.molae.bench.workload;
+
+import ai.molae.cost.CostModel;
+import ai.molae.spec.ModelPresets;
+import ai.molae.spec.ModelSpec;
+import ai.molae.spec.MoeSpec;
+import ai.molae.spec.SharedExpertSpec;
+
+/** Shapes of layers: those of published models, and one that nothing divides. */
+public enum Shape {
+    /** Mixtral-8x7B: few large experts. */
+    MIXTRAL_8X7B(ModelPresets.MIXTRAL_8X7B),
+    /** Qwen1.5-MoE-A2.7B: a sigmoid-gated shared expert. */
+    QWEN1_5_MOE_A2_7B(ModelPresets.QWEN1_5_MOE_A2_7B),
+    /** Qwen3-30B-A3B: 128 small experts. */
+    QWEN3_30B_A3B(ModelPresets.QWEN3_30B_A3B),
+    /** OLMoE-1B-7B. */
+    OLMOE_1B_7B(ModelPresets.OLMOE_1B_7B),
+    /** DeepSeek-V2-Lite: two shared experts. */
+    DEEPSEEK_V2_LITE(ModelPresets.DEEPSEEK_V2_LITE),
+    /** DeepSeek-V3: 256 experts, of which router groups are chosen first. */
+    DEEPSEEK_V3(ModelPresets.DEEPSEEK_V3),
+    /** Moonlight-16B-A3B. */
+    MOONLIGHT_16B_A3B(ModelPresets.MOONLIGHT_16B_A3B),
+    /** The standard MoE of the paper's pre-training pair. */
+    PAPER(ModelPresets.PAPER_MOE),
+    /** Sizes that no kernel likes: hidden 1000, 13 experts of 333, top 3. */
+    AWKWARD(MoeSpec.builder()
+            .setHiddenSize(1000)
+            .setIntermediateSize(333)
+            .setNumExperts(13)
+            .setTopK(3)
+            .build());
+
+    @SuppressWarnings("ImmutableEnumChecker") // a record of records
+    private final MoeSpec layer;
+
+    Shape(ModelSpec model) {
+        this(model.feedForwards().stream()
+                .filter(MoeSpec.class::isInstance)
+                .map(MoeSpec.class::cast)
+                .findFirst()
+                .orElseThrow());
+    }
+
+    Shape(MoeSpec layer) {
+        this.layer = layer;
+    }
+
+    /**
+     * The standard layer as published.
+     *
+     * @return its spec
+     */
+    public MoeSpec published() {
+        return layer;
+    }
+
+    /**
+     * The standard layer, made smaller until it fits: half as many experts as long as there are four times those a token chooses, then half the
+     * width of everything. Ratios of widths, and the number of chosen experts, are those of the model.
+     *
+     * @param scale the limit
+     * @return its spec
+     */
+    public MoeSpec standard(Scale scale) {
+        MoeSpec spec = layer;
+        while (CostModel.layer(spec).parameters() > scale.mostParameters()) {
+            spec = canLoseExperts(spec)
+                    ? spec.toBuilder().setNumExperts(spec.numExperts() / 2).build()
+                    : narrower(spec);
+        }
+        return spec;
+    }
+
+    private static boolean canLoseExperts(MoeSpec spec) {
+        return spec.numExperts() % 2 == 0 && spec.numExperts() / 2 >= 4 * spec.topK();
+    }
+
+    private static MoeSpec narrower(MoeSpec spec) {
+        MoeSpec.Builder half =
+                spec.toBuilder().setHiddenSize(spec.hiddenSize() / 2).setIntermediateSize(spec.intermediateSize() / 2);
+        spec.sharedExpert()
+                .ifPresent(shared -> half.optSharedExpert(
+                        new SharedExpertSpec(shared.intermediateSize() / 2, shared.sigmoidGated())));
+        return half.build();
+    }
+}
