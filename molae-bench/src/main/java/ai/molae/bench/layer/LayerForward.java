@@ -49,6 +49,7 @@ import org.openjdk.jmh.annotations.Warmup;
 // A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
 // second.
 @Fork(value = 1)
+@SuppressWarnings("NullAway.Init") // JMH calls open() first
 public class LayerForward {
 
     /** The model whose layer it is. */
@@ -101,8 +102,8 @@ public class LayerForward {
         ElementType type = ElementType.valueOf(precision.name());
         Trial.put(Metric.TOKENS, tokens);
         Trial.put(Metric.FLOPS, tokens * cost.forwardFlops());
-        Trial.put(Metric.PARAMETERS, cost.parameters());
-        Trial.put(Metric.WEIGHT_BYTES, cost.weightBytes(type));
+        Trial.put(Metric.PARAMETERS, (double) cost.parameters());
+        Trial.put(Metric.WEIGHT_BYTES, (double) cost.weightBytes(type));
         Trial.put(Metric.READ_BYTES, cost.decodeBytes(type, tokens));
         Trial.betweenIterations(ceilings::measure);
     }

@@ -46,7 +46,7 @@ public final class TrialProfiler implements InternalProfiler {
             watch = null;
         }
         if (peak > 0) {
-            Trial.put(Metric.PEAK_BYTES, peak - Trial.nativeBaseline());
+            Trial.put(Metric.PEAK_BYTES, (double) (peak - Trial.nativeBaseline()));
         }
         List<Result<?>> results = new ArrayList<>();
         Trial.facts()
