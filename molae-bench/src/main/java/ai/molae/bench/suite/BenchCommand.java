@@ -1,0 +1,154 @@
+package ai.molae.bench.suite;
+
+import ai.molae.bench.report.ReportFolder;
+import ai.molae.bench.results.Environment;
+import ai.molae.bench.workload.Shape;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import org.jspecify.annotations.Nullable;
+import org.openjdk.jmh.runner.RunnerException;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code molae bench}: runs the benchmarks and writes the report. */
+@Command(
+        name = "bench",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = {
+            "Measure memory, FLOPs and time of MoLAE against standard MoE, and write a report.",
+            "Leave the machine alone while it runs: it measures the machine too."
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  molae bench",
+            "  molae bench --full --out report",
+            "  molae bench --preset OLMOE_1B_7B --only Layer",
+            "  molae bench compare before after"
+        },
+        subcommands = {CompareCommand.class, ReportCommand.class})
+final class BenchCommand implements Callable<Integer> {
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
+
+    /** How much. */
+    static final class ExtentOptions {
+        @Option(names = "--quick", description = "The default: within ten minutes on two cores.")
+        private boolean quick;
+
+        @Option(names = "--full", description = "Every shape in every precision, larger layers: within two hours, 16 GB.")
+        private boolean full;
+    }
+
+    @ArgGroup
+    private @Nullable ExtentOptions extent;
+
+    @Option(
+            names = "--preset",
+            paramLabel = "NAME",
+            split = ",",
+            description = "Compare MoE and MoLAE in these shapes only: ${COMPLETION-CANDIDATES}.")
+    private List<Shape> presets = Arrays.asList(Shape.values());
+
+    @Option(
+            names = "--only",
+            paramLabel = "REGEX",
+            description = "Run only benchmarks whose name contains this, for example LayerForward.")
+    private @Nullable String only;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            description = "New folder for results and report (default: molae-bench-DATE-TIME).")
+    private @Nullable Path out;
+
+    @Option(names = "--list", description = "Say what would run, and run nothing.")
+    private boolean list;
+
+    @Option(
+            names = "--jvm",
+            paramLabel = "OPTION",
+            description = "A further option of the measured JVMs, for example --jvm=-Dmolae.gemm=matmul.")
+    private List<String> jvmOptions = List.of();
+
+    /** Made by picocli. */
+    BenchCommand() {}
+
+    @Override
+    public Integer call() throws IOException, RunnerException {
+        List<Section> sections = sections();
+        PrintWriter err = spec.commandLine().getErr();
+        if (list) {
+            PrintWriter text = spec.commandLine().getOut();
+            sections.forEach(section -> text.println(section.benchmark() + " " + section.parameters()));
+            text.println(sections.stream().mapToLong(SuiteRun::trials).sum() + " trials");
+            text.flush();
+            return 0;
+        }
+        Path folder = folder();
+        Path facts = folder.resolve(Environment.FILE);
+        Environment environment = Environment.collect()
+                .with("command", String.join(" ", spec.commandLine().getParseResult().originalArgs()));
+        environment.write(facts);
+        long start = System.nanoTime();
+        List<String> failed = new SuiteRun(folder, jvmOptions).run(sections, err);
+        environment
+                .with("minutes", String.format(Locale.ROOT, "%.1f", (System.nanoTime() - start) / 60e9))
+                .with("trials without result", failed.isEmpty() ? "none" : String.join("; ", failed))
+                .write(facts);
+        ReportFolder.write(folder);
+        err.println("report: " + folder.resolve("index.html"));
+        if (!failed.isEmpty()) {
+            throw new IllegalStateException(failed.size() + " trials gave no result; " + folder.resolve(SuiteRun.LOG)
+                    + " says why, the report has the others");
+        }
+        return 0;
+    }
+
+    private List<Section> sections() {
+        Pattern pattern;
+        try {
+            pattern = Pattern.compile(only == null ? "" : only);
+        } catch (PatternSyntaxException e) {
+            throw new IllegalArgumentException("--only is no regular expression: " + e.getMessage(), e);
+        }
+        boolean full = extent != null && extent.full;
+        List<Section> all = (full ? Extent.FULL : Extent.QUICK).sections(presets);
+        List<Section> chosen = all.stream()
+                .filter(section -> pattern.matcher(section.benchmark()).find())
+                .toList();
+        if (chosen.isEmpty()) {
+            throw new IllegalArgumentException("--only " + only + " leaves nothing to run; benchmarks are "
+                    + all.stream().map(Section::benchmark).distinct().toList());
+        }
+        return chosen;
+    }
+
+    /** Results are never overwritten. */
+    private Path folder() throws IOException {
+        Path folder = out != null
+                ? out
+                : Path.of("molae-bench-"
+                        + LocalDateTime.now(java.time.ZoneId.systemDefault())
+                                .format(DateTimeFormatter.ofPattern("yyyy-MM-dd-HHmmss")));
+        if (Files.exists(folder.resolve(SuiteRun.RESULTS))) {
+            throw new IllegalArgumentException(folder + " has results already; name another folder, or delete it");
+        }
+        return Files.createDirectories(folder);
+    }
+}

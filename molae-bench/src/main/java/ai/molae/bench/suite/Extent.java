@@ -1,0 +1,116 @@
+package ai.molae.bench.suite;
+
+import ai.molae.bench.contender.Implementation;
+import ai.molae.bench.workload.ExpertLoad;
+import ai.molae.bench.workload.Scale;
+import ai.molae.bench.workload.Shape;
+import ai.molae.bench.workload.Variant;
+import ai.molae.djl.torch.Precision;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** How much is measured. */
+enum Extent {
+    /** Within ten minutes on two cores: every chart of the report, with few points. */
+    QUICK(Scale.SMALL),
+    /** Within two hours on two cores: every shape in every precision, and larger layers. */
+    FULL(Scale.LARGE);
+
+    private static final List<Variant> PAIR = List.of(Variant.MOE, Variant.MOLAE);
+
+    private final Scale scale;
+
+    Extent(Scale scale) {
+        this.scale = scale;
+    }
+
+    /**
+     * What to run.
+     *
+     * @param shapes the shapes to compare MoE and MoLAE in, at least one; the first is looked at in detail unless Qwen3-30B-A3B is among them
+     * @return the sections, the most important first
+     */
+    List<Section> sections(List<Shape> shapes) {
+        Shape main = shapes.contains(Shape.QWEN3_30B_A3B) ? Shape.QWEN3_30B_A3B : shapes.get(0);
+        List<Section> sections = new ArrayList<>();
+        boolean full = this == FULL;
+        List<Precision> inference = List.of(Precision.FLOAT32, Precision.BFLOAT16, Precision.INT8);
+        List<Precision> training = full ? Precision.trainable() : List.of(Precision.BFLOAT16);
+        List<Precision> compared = full ? inference : List.of(Precision.BFLOAT16);
+
+        // MoE against MoLAE in every shape.
+        sections.add(forward(512).with("shape", shapes).with("precision", compared));
+        sections.add(decode(1).with("shape", shapes).with("precision", compared));
+        sections.add(training().with("shape", full ? shapes : first(shapes, 3)).with("precision", training));
+
+        // One shape in detail.
+        List<Variant> others = Arrays.stream(Variant.values())
+                .filter(variant -> !PAIR.contains(variant))
+                .toList();
+        sections.add(forward(512).with("shape", main).with("variant", others));
+        if (full) {
+            sections.add(decode(1).with("shape", main).with("variant", others));
+            sections.add(training().with("shape", main).with("variant", others));
+            sections.add(decode(4, 16).with("shape", main));
+            sections.add(forward(1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096).with("shape", main));
+            sections.add(training(128, 1024, 2048).with("shape", main));
+        } else {
+            sections.add(forward(512)
+                    .with("shape", main)
+                    .with("precision", Precision.FLOAT32, Precision.INT8));
+            sections.add(forward(1, 8, 64, 4096).with("shape", main));
+        }
+        sections.add(forward(512).with("shape", main).with("load", ExpertLoad.ZIPF));
+        sections.add(training(512).with("shape", main).with("load", ExpertLoad.ZIPF));
+        sections.add(Section.of("layer.RoutingDispatch.route")
+                .with("scale", scale)
+                .with("shape", main)
+                .with("tokens", full ? List.of(1, 64, 512, 4096) : List.of(1, 512)));
+
+        // Other implementations, which know float32 only, in the same run.
+        List<Integer> batches = full ? List.of(1, 64, 512, 2048) : List.of(1, 512);
+        List<Implementation> peers = List.of(Implementation.NDARRAY_LOOP, Implementation.JAVACPP_PYTORCH);
+        Section float32 = forward(batches.toArray()).with("shape", main).with("precision", Precision.FLOAT32);
+        if (!full) {
+            sections.add(float32.with("tokens", 1));
+        }
+        sections.add(float32.with("implementation", peers));
+        sections.add(float32.with("variant", Variant.MOE).with("implementation", Implementation.ONNX_RUNTIME));
+
+        // Whole models, and what happens before they run.
+        sections.add(model("ModelPrefill.prefill").with("shape", main));
+        sections.add(model("ModelDecode.decode").with("shape", main));
+        sections.add(model("ModelTraining.step").with("shape", main));
+        sections.add(Section.of("model.LayerConversion.convert"));
+        sections.add(Section.of("model.CheckpointLoad.load").with("precision", inference));
+        return sections;
+    }
+
+    private Section forward(Object... tokens) {
+        return layer("LayerForward.forward").with("tokens", tokens);
+    }
+
+    private Section decode(Object... tokens) {
+        return layer("LayerDecode.decode").with("tokens", tokens);
+    }
+
+    private Section training(Object... tokens) {
+        return layer("LayerTraining.step").with("tokens", tokens.length == 0 ? new Object[] {512} : tokens);
+    }
+
+    private Section layer(String benchmark) {
+        return Section.of("layer." + benchmark)
+                .with("scale", scale)
+                .with("variant", PAIR)
+                .with("precision", Precision.BFLOAT16);
+    }
+
+    private Section model(String benchmark) {
+        return Section.of("model." + benchmark).with("variant", PAIR);
+    }
+
+    private static <T> List<T> first(List<T> list, int count) {
+        return list.subList(0, Math.min(count, list.size()));
+    }
+}

@@ -1,0 +1,22 @@
+package ai.molae.bench.suite;
+
+import picocli.CommandLine;
+
+/** The {@code molae} command together with {@code molae bench}, which needs more on the class path than the rest. */
+public final class Main {
+
+    private Main() {}
+
+    /**
+     * Runs the command and exits.
+     *
+     * @param args the command line
+     */
+    public static void main(String[] args) {
+        System.exit(commandLine().execute(args));
+    }
+
+    static CommandLine commandLine() {
+        return ai.molae.cli.Main.commandLine().addSubcommand(new BenchCommand());
+    }
+}
