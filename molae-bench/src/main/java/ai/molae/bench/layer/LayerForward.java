@@ -5,6 +5,7 @@ import ai.molae.bench.contender.Contender;
 import ai.molae.bench.contender.Implementation;
 import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.measure.Metric;
+import ai.molae.bench.measure.OperatorFlops;
 import ai.molae.bench.measure.Trial;
 import ai.molae.bench.workload.ExpertLoad;
 import ai.molae.bench.workload.LayerCase;
@@ -94,9 +95,12 @@ public class LayerForward {
         LayerCase layer = new LayerCase(shape, scale, variant, load, tokens);
         manager = NDManager.newBaseManager();
         ceilings = new Ceilings(manager, precision);
+        warm(new LayerCase(shape, Scale.TINY, variant, load, tokens));
         Trial.begin();
         contender = implementation.open(layer, precision);
+        Trial.notCounted(4L * Contender.INPUTS * tokens * layer.spec().hiddenSize());
         Trial.built();
+        OperatorFlops.state(() -> contender.forward(0));
         Trial.put(Metric.ERROR, new Reference(layer).checkOutput(0, contender.output(0), precision));
         LayerCost cost = CostModel.layer(layer.spec());
         ElementType type = ElementType.valueOf(precision.name());
@@ -106,6 +110,14 @@ public class LayerForward {
         Trial.put(Metric.WEIGHT_BYTES, (double) cost.weightBytes(type));
         Trial.put(Metric.READ_BYTES, cost.decodeBytes(type, tokens));
         Trial.betweenIterations(ceilings::measure);
+    }
+
+    /** The engine loads, compiles and chooses kernels before memory is looked at. */
+    private void warm(LayerCase small) {
+        try (Contender first = implementation.open(small, precision)) {
+            first.forward(0);
+            first.forward(1);
+        }
     }
 
     /** One call. */

@@ -1,21 +1,15 @@
 package ai.molae.bench.measure;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import ai.molae.djl.torch.LargeProducts;
+import ai.molae.cost.Roofline;
+import ai.molae.djl.torch.MachineCeilings;
 import ai.molae.djl.torch.Precision;
 import java.util.Map;
 
-/** The ceilings of this machine as the library itself reaches them, cheap enough to be measured between iterations. */
+/** The {@link MachineCeilings} as metrics, cheap enough to be measured between iterations. */
 public final class Ceilings implements AutoCloseable {
 
-    private static final long READ_FLOATS = 1L << 26;
-    private static final int ROWS = 512;
-
-    private final NDManager manager;
-    private final NDArray read;
-    private final LargeProducts products;
+    private final MachineCeilings machine;
 
     /**
      * Prepares large products and 256 MiB to read.
@@ -24,32 +18,23 @@ public final class Ceilings implements AutoCloseable {
      * @param precision of the products
      */
     public Ceilings(NDManager parent, Precision precision) {
-        manager = parent.newSubManager();
-        read = manager.ones(new Shape(READ_FLOATS));
-        products = new LargeProducts(manager, precision);
-        measure();
+        machine = new MachineCeilings(parent, precision);
     }
 
     /**
-     * One reading and a few products.
+     * Measures both, in about 40 ms.
      *
      * @return {@link Metric#BANDWIDTH} and {@link Metric#PEAK_FLOPS}
      */
     public Map<Metric, Double> measure() {
-        long start = System.nanoTime();
-        try (NDArray sum = read.sum()) {
-            sum.getFloat();
-        }
-        double bandwidth = READ_FLOATS * (double) Float.BYTES / ((System.nanoTime() - start) * 1e-9);
-        start = System.nanoTime();
-        products.run(ROWS, 1);
-        double flops = LargeProducts.flops(ROWS) / ((System.nanoTime() - start) * 1e-9);
-        return Map.of(Metric.BANDWIDTH, bandwidth, Metric.PEAK_FLOPS, flops);
+        Roofline ceilings = machine.measure();
+        return Map.of(
+                Metric.BANDWIDTH, ceilings.bytesPerSecond(),
+                Metric.PEAK_FLOPS, ceilings.peakFlopsPerSecond());
     }
 
     @Override
     public void close() {
-        products.close();
-        manager.close();
+        machine.close();
     }
 }

@@ -12,14 +12,16 @@ public enum Metric {
     PARAMETERS("parameters", "#"),
     /** Bytes of the weights by the cost model. */
     WEIGHT_BYTES("bytes.weights", "B"),
-    /** Native bytes in use after set-up, above those before. */
+    /** Native bytes in use after set-up, above those before, without the benchmark's inputs. See {@link Trial#built()}. */
     RETAINED_BYTES("bytes.retained", "B"),
     /** The most native bytes that the cost model expects in use during a call: weights, activations, gradients. */
     EXPECTED_PEAK_BYTES("bytes.peak.expected", "B"),
-    /** The most native bytes in use during warm-up, above those before set-up. */
+    /** The most native bytes in use during warm-up, above those before set-up, without the benchmark's inputs. */
     PEAK_BYTES("bytes.peak", "B"),
-    /** The most resident memory during measurement, above that before set-up. */
+    /** The most resident memory during measurement, above that before set-up, without the benchmark's inputs; the Java heap included. */
     RESIDENT_PEAK_BYTES("bytes.resident.peak", "B"),
+    /** Native bytes that a call leaves behind: in use after the last measured call, above those before the first. */
+    LEAKED_BYTES("bytes.leaked", "B/op"),
     /** Bytes of weights that a call reads, by the cost model. */
     READ_BYTES("bytes.read", "B/op"),
     /** FLOP/s of large products in this precision, measured in the same process between the iterations. */

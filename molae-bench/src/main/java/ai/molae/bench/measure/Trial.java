@@ -3,28 +3,50 @@ package ai.molae.bench.measure;
 import ai.molae.djl.torch.NativeMemory;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.function.Supplier;
 
 /**
  * What the benchmark of this process has to say beside its time. A state fills it while it is set up, {@link TrialProfiler} passes it on with
  * every iteration. One process runs one trial, hence static; JMH gives states and profilers no other way to meet.
+ *
+ * <p>The order of a set-up: warm the engine with a small case and close that, build what measures, {@link #begin()}, build the inputs and what is to
+ * be measured, {@link #notCounted}, {@link #built()}, facts.
  */
 public final class Trial {
 
     private static final Map<Metric, Double> FACTS = new EnumMap<>(Metric.class);
     private static Supplier<Map<Metric, Double>> betweenIterations = Map::of;
     private static long nativeBaseline;
+    private static OptionalLong residentBaseline = OptionalLong.empty();
+    private static long notCounted;
+    private static boolean residentPeakIsNew;
+    private static OptionalLong atEnd = OptionalLong.empty();
 
     private Trial() {}
 
     /**
-     * Begins a trial: forgets what was, and takes the memory in use now for what is not the benchmark's. Call it when the engine is loaded and warm,
-     * before anything is built.
+     * Begins a trial: forgets what was, and takes the memory in use now for what is not the benchmark's. Call it when the engine is loaded and warm
+     * (its TorchScript, its choice of kernels), before anything is built. Runs the garbage collector and returns free pages to the system.
      */
     public static synchronized void begin() {
         FACTS.clear();
         betweenIterations = Map::of;
-        nativeBaseline = NativeMemory.inUse().orElse(0);
+        notCounted = 0;
+        residentPeakIsNew = false;
+        atEnd = OptionalLong.empty();
+        nativeBaseline = ProcessMemory.settled().orElse(0);
+        NativeMemory.trim();
+        residentBaseline = ProcessMemory.resident();
+    }
+
+    /**
+     * Takes bytes for the benchmark's own, such as its inputs, though they were made after {@link #begin()}. Call it before {@link #built()}.
+     *
+     * @param bytes how many, more than what was said before
+     */
+    public static synchronized void notCounted(long bytes) {
+        notCounted += bytes;
     }
 
     /**
@@ -37,9 +59,16 @@ public final class Trial {
         FACTS.put(metric, value);
     }
 
-    /** States that what is in use now, above what was when the trial began, is retained by what was built. Frees nothing. */
+    /**
+     * States that what is in use now, above what was when the trial began, is retained by what was built: weights in the layout of the kernel that
+     * will multiply them, with its padding, and the code of modules, about 2 MB. Without {@link #notCounted} bytes, and without whatever the garbage collector
+     * frees, which it is asked to do. Not with the JVM's heap, nor code and stacks, but with what its compiler threads hold from {@code malloc}:
+     * a megabyte or two up or down.
+     */
     public static synchronized void built() {
-        NativeMemory.inUse().ifPresent(now -> FACTS.put(Metric.RETAINED_BYTES, (double) (now - nativeBaseline)));
+        ProcessMemory.settled()
+                .ifPresent(now -> FACTS.put(Metric.RETAINED_BYTES, (double) (now - nativeBaseline - notCounted)));
+        NativeMemory.trim();
     }
 
     /**
@@ -53,8 +82,11 @@ public final class Trial {
 
     /** Ends a trial: measures once more and keeps that, because JMH closes states before it asks profilers for the last time. */
     public static synchronized void end() {
+        putResidentPeak();
         FACTS.putAll(betweenIterations.get());
         betweenIterations = Map::of;
+        residentPeakIsNew = false;
+        atEnd = ProcessMemory.settled();
     }
 
     static synchronized Map<Metric, Double> facts() {
@@ -63,7 +95,28 @@ public final class Trial {
         return facts;
     }
 
-    static synchronized long nativeBaseline() {
-        return nativeBaseline;
+    /** The most native bytes that were in use. */
+    static synchronized void putPeak(long bytes) {
+        FACTS.put(Metric.PEAK_BYTES, (double) (bytes - nativeBaseline - notCounted));
+    }
+
+    /** Lets the peak of resident memory begin anew, if it matters from now on. */
+    static synchronized void beginResidentPeak(boolean measured) {
+        residentPeakIsNew = measured && ProcessMemory.resetResidentPeak();
+    }
+
+    /** To be called before anything is measured between iterations, which would count as the benchmark's. */
+    static synchronized void putResidentPeak() {
+        OptionalLong peak = residentPeakIsNew ? ProcessMemory.residentPeak() : OptionalLong.empty();
+        if (peak.isPresent() && residentBaseline.isPresent()) {
+            FACTS.put(
+                    Metric.RESIDENT_PEAK_BYTES,
+                    (double) (peak.getAsLong() - residentBaseline.getAsLong() - notCounted));
+        }
+    }
+
+    /** Native bytes in use at the end, before the benchmark closed anything; empty before the end. */
+    static synchronized OptionalLong inUseAtEnd() {
+        return atEnd;
     }
 }

@@ -4,6 +4,7 @@ import ai.molae.djl.torch.NativeMemory;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.infra.BenchmarkParams;
 import org.openjdk.jmh.infra.IterationParams;
@@ -14,24 +15,36 @@ import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.ScalarResult;
 import org.openjdk.jmh.runner.IterationType;
 
-/** Adds the {@link Trial}'s facts and the memory of the process to JMH's results, as secondary metrics named by {@link Metric#key()}. */
+/**
+ * Adds the {@link Trial}'s facts and the memory of the process to JMH's results, as secondary metrics named by {@link Metric#key()}.
+ *
+ * <p>{@link Metric#PEAK_BYTES} is looked for every two milliseconds in iterations that warm up, because looking takes time; if there are none,
+ * in the measured ones. They must have several whole calls. {@link Metric#RESIDENT_PEAK_BYTES} is kept by the system, at no cost, and begins anew before every
+ * measured iteration; it lacks where there is no {@code /proc}. {@link Metric#LEAKED_BYTES} comes with the last iteration only.
+ */
 public final class TrialProfiler implements InternalProfiler {
 
     private NativeMemory.@Nullable Peak watch;
     private long peak;
+    private OptionalLong beforeMeasured = OptionalLong.empty();
+    private long measuredCalls;
 
     /** Made by JMH. */
     public TrialProfiler() {}
 
     @Override
     public String getDescription() {
-        return "FLOPs, bytes and ceilings of the trial; native memory at peak and retained";
+        return "FLOPs, bytes and ceilings of the trial; native memory at peak, retained and leaked";
     }
 
     @Override
     public void beforeIteration(BenchmarkParams benchmark, IterationParams iteration) {
-        // The watcher takes time, so it looks on while the benchmark warms up.
-        if (iteration.getType() == IterationType.WARMUP) {
+        boolean warmup = iteration.getType() == IterationType.WARMUP;
+        if (!warmup && measuredCalls == 0) {
+            beforeMeasured = ProcessMemory.settled();
+        }
+        Trial.beginResidentPeak(!warmup);
+        if (warmup || benchmark.getWarmup().getCount() == 0) {
             watch = NativeMemory.watchPeak();
         }
     }
@@ -39,14 +52,23 @@ public final class TrialProfiler implements InternalProfiler {
     @Override
     public Collection<? extends Result<?>> afterIteration(
             BenchmarkParams benchmark, IterationParams iteration, IterationResult result) {
+        Trial.putResidentPeak();
         NativeMemory.Peak watched = watch;
         if (watched != null) {
             watched.close();
-            peak = Math.max(peak, watched.bytes().orElse(0));
+            peak = Math.max(peak, watched.bytes().orElse(0) + ProcessMemory.onGpus());
             watch = null;
         }
         if (peak > 0) {
-            Trial.put(Metric.PEAK_BYTES, (double) (peak - Trial.nativeBaseline()));
+            Trial.putPeak(peak);
+        }
+        if (iteration.getType() == IterationType.MEASUREMENT) {
+            measuredCalls += result.getMetadata().getAllOps();
+        }
+        OptionalLong atEnd = Trial.inUseAtEnd();
+        if (atEnd.isPresent() && beforeMeasured.isPresent() && measuredCalls > 0) {
+            long left = atEnd.getAsLong() - beforeMeasured.getAsLong();
+            Trial.put(Metric.LEAKED_BYTES, (double) left / measuredCalls);
         }
         List<Result<?>> results = new ArrayList<>();
         Trial.facts()

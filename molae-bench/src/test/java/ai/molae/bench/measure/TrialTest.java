@@ -1,0 +1,141 @@
+package ai.molae.bench.measure;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.withinPercentage;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.molae.bench.contender.Contender;
+import ai.molae.bench.contender.Implementation;
+import ai.molae.bench.workload.ExpertLoad;
+import ai.molae.bench.workload.LayerCase;
+import ai.molae.bench.workload.Scale;
+import ai.molae.bench.workload.Variant;
+import ai.molae.cost.CostModel;
+import ai.molae.cost.ElementType;
+import ai.molae.djl.torch.Gemm;
+import ai.molae.djl.torch.GemmKernel;
+import ai.molae.djl.torch.NativeMemory;
+import ai.molae.djl.torch.Precision;
+import java.util.Optional;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Memory of what is built, and what is left out of it. */
+class TrialTest {
+
+    private static final int MIB = 1 << 20;
+    private static final int NOISE = 6 * MIB;
+
+    @BeforeEach
+    void needsFigures() {
+        assumeThat(NativeMemory.inUse()).as("glibc's mallinfo2").isPresent();
+    }
+
+    private static LayerCase layer(Scale scale, Variant variant) {
+        return new LayerCase(
+                ai.molae.bench.workload.Shape.OLMOE_1B_7B, scale, variant, ExpertLoad.BALANCED, 64);
+    }
+
+    private static double retained(LayerCase layer, Precision precision) {
+        Trial.begin();
+        try (Contender contender = Implementation.MOLAE.open(layer, precision)) {
+            Trial.notCounted(4L * Contender.INPUTS * layer.tokens() * layer.spec().hiddenSize());
+            Trial.built();
+            contender.forward(0);
+        }
+        return Trial.facts().get(Metric.RETAINED_BYTES);
+    }
+
+    /** OLMoE's widths are multiples of the blocks that FBGEMM fills up. */
+    @ParameterizedTest
+    @CsvSource({"MOE, FLOAT32", "MOE, BFLOAT16", "MOE, INT8", "MOLAE, FLOAT32", "MOLAE, BFLOAT16", "MOLAE, INT8"})
+    void whatIsRetainedIsWhatTheCostModelSays(Variant variant, Precision precision) {
+        retained(layer(Scale.TINY, variant), precision); // warms
+        LayerCase layer = layer(Scale.SMALL, variant);
+
+        assertThat(retained(layer, precision))
+                .isCloseTo(
+                        (double) CostModel.layer(layer.spec()).weightBytes(ElementType.valueOf(precision.name())),
+                        withinPercentage(5));
+    }
+
+    @Test
+    void arraysOfTheBenchmarkAreNotCounted() {
+        try (NDManager manager = NDManager.newBaseManager()) {
+            manager.ones(new Shape(1));
+            Trial.begin();
+            NDArray weights = manager.ones(new Shape(16 * MIB));
+            NDArray inputs = manager.ones(new Shape(8 * MIB));
+            Trial.notCounted(32L * MIB);
+            Trial.built();
+
+            assertThat(Trial.facts().get(Metric.RETAINED_BYTES)).isBetween(64.0 * MIB - NOISE, 64.0 * MIB + NOISE);
+            inputs.close();
+            weights.close();
+        }
+    }
+
+    /** DJL fills arrays through Java's direct buffers, which lie in the same memory until they are collected. */
+    @Test
+    void buffersThatNobodyRefersToAreNotRetained() {
+        try (NDManager manager = NDManager.newBaseManager()) {
+            manager.ones(new Shape(1));
+            Trial.begin();
+            manager.create(new float[16 * MIB]).close();
+            Trial.built();
+
+            assertThat(Trial.facts().get(Metric.RETAINED_BYTES)).isBetween(-1.0 * NOISE, 1.0 * NOISE);
+        }
+    }
+
+    @Test
+    void theResidentPeakShowsWhatIsGoneAgainAndBeginsAnew() {
+        assumeThat(ProcessMemory.resetResidentPeak()).as("/proc/self/clear_refs").isTrue();
+        try (NDManager manager = NDManager.newBaseManager()) {
+            manager.ones(new Shape(1));
+            Trial.begin();
+            Trial.beginResidentPeak(true);
+            manager.full(new Shape(16 * MIB), 1, DataType.FLOAT32).close();
+            NativeMemory.trim();
+            Trial.putResidentPeak();
+            double first = Trial.facts().get(Metric.RESIDENT_PEAK_BYTES);
+            Trial.beginResidentPeak(true);
+            Trial.putResidentPeak();
+
+            assertThat(first).isBetween(60.0 * MIB, 100.0 * MIB);
+            assertThat(Trial.facts().get(Metric.RESIDENT_PEAK_BYTES)).isLessThan(first - 50.0 * MIB);
+        }
+    }
+
+    @Test
+    void whatIsMeasuredBetweenIterationsIsAFactTillTheEnd() {
+        Trial.begin();
+        Trial.betweenIterations(() -> java.util.Map.of(Metric.BANDWIDTH, 3.0));
+        Trial.end();
+        Trial.betweenIterations(java.util.Map::of);
+
+        assertThat(Trial.facts()).containsEntry(Metric.BANDWIDTH, 3.0);
+        assertThat(Trial.inUseAtEnd()).isPresent();
+    }
+
+    /** Int8 weights for plain matmul have no padding at any width. */
+    @Test
+    void matmulsInt8WeightsHaveNoPadding() {
+        Gemm.use(Optional.of(GemmKernel.MATMUL));
+        try {
+            LayerCase layer = new LayerCase(
+                    ai.molae.bench.workload.Shape.QWEN3_30B_A3B, Scale.SMALL, Variant.MOLAE, ExpertLoad.BALANCED, 1);
+            assertThat(retained(layer, Precision.INT8))
+                    .isCloseTo(
+                            (double) CostModel.layer(layer.spec()).weightBytes(ElementType.INT8), withinPercentage(5));
+        } finally {
+            Gemm.use(Optional.empty());
+        }
+    }
+}
