@@ -1,5 +1,7 @@
 package ai.molae.bench.contender;
 
+import ai.molae.bench.measure.CeilingProbe;
+import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.workload.LayerCase;
 import ai.molae.djl.torch.Precision;
 
@@ -25,8 +27,23 @@ public enum Implementation {
     public Contender open(LayerCase layer, Precision precision) {
         return switch (this) {
             case MOLAE -> new MolaeContender(layer, precision);
-            case NDARRAY_LOOP, ONNX_RUNTIME, JAVACPP_PYTORCH -> throw new IllegalArgumentException(
-                    this + " is not there yet");
+            case JAVACPP_PYTORCH -> new JavaCppContender(layer, precision);
+            case NDARRAY_LOOP, ONNX_RUNTIME -> throw new IllegalArgumentException(this + " is not there yet");
+        };
+    }
+
+    /**
+     * The ceilings of this machine, measured with a library that this implementation has in its process anyway. Open it before the layer, so that it counts as
+     * there before.
+     *
+     * @param precision of the products
+     * @return the measurement, which the caller closes
+     * @throws IllegalArgumentException if this implementation does not compute in that precision
+     */
+    public CeilingProbe ceilings(Precision precision) {
+        return switch (this) {
+            case MOLAE, NDARRAY_LOOP, ONNX_RUNTIME -> new Ceilings(precision);
+            case JAVACPP_PYTORCH -> new JavaCppCeilings(precision);
         };
     }
 }

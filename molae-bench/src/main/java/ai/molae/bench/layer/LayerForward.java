@@ -1,9 +1,8 @@
 package ai.molae.bench.layer;
 
-import ai.djl.ndarray.NDManager;
 import ai.molae.bench.contender.Contender;
 import ai.molae.bench.contender.Implementation;
-import ai.molae.bench.measure.Ceilings;
+import ai.molae.bench.measure.CeilingProbe;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
 import ai.molae.bench.workload.ExpertLoad;
@@ -81,8 +80,7 @@ public class LayerForward {
     public Implementation implementation = Implementation.MOLAE;
 
     private Contender contender;
-    private Ceilings ceilings;
-    private NDManager manager;
+    private CeilingProbe ceilings;
     private int call;
 
     /** Made by JMH. */
@@ -92,8 +90,7 @@ public class LayerForward {
     @Setup(Level.Trial)
     public void open() {
         LayerCase layer = new LayerCase(shape, scale, variant, load, tokens);
-        manager = NDManager.newBaseManager();
-        ceilings = new Ceilings(manager, precision);
+        ceilings = implementation.ceilings(precision);
         Trial.begin();
         contender = implementation.open(layer, precision);
         Trial.built();
@@ -120,6 +117,5 @@ public class LayerForward {
         Trial.end();
         contender.close();
         ceilings.close();
-        manager.close();
     }
 }

@@ -8,7 +8,7 @@ import ai.molae.djl.torch.Precision;
 import java.util.Map;
 
 /** The ceilings of this machine as the library itself reaches them, cheap enough to be measured between iterations. */
-public final class Ceilings implements AutoCloseable {
+public final class Ceilings implements CeilingProbe {
 
     private static final long READ_FLOATS = 1L << 26;
     private static final int ROWS = 512;
@@ -24,17 +24,26 @@ public final class Ceilings implements AutoCloseable {
      * @param precision of the products
      */
     public Ceilings(NDManager parent, Precision precision) {
-        manager = parent.newSubManager();
+        this(precision, parent.newSubManager());
+    }
+
+    /**
+     * Prepares them on the default device.
+     *
+     * @param precision of the products
+     */
+    public Ceilings(Precision precision) {
+        this(precision, NDManager.newBaseManager());
+    }
+
+    private Ceilings(Precision precision, NDManager manager) {
+        this.manager = manager;
         read = manager.ones(new Shape(READ_FLOATS));
         products = new LargeProducts(manager, precision);
         measure();
     }
 
-    /**
-     * One reading and a few products.
-     *
-     * @return {@link Metric#BANDWIDTH} and {@link Metric#PEAK_FLOPS}
-     */
+    @Override
     public Map<Metric, Double> measure() {
         long start = System.nanoTime();
         try (NDArray sum = read.sum()) {
