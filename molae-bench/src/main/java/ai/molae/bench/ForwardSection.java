@@ -13,7 +13,6 @@ import ai.molae.djl.moe.NDArrayMoe;
 import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.MoeSpec;
-import ai.onnxruntime.OrtException;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -23,14 +22,12 @@ import java.util.Map;
 
 /**
  * Inference of a layer of Qwen3-30B-A3B's shape with 64 experts, and of its MoLAE: every precision against the roofline, MoLAE against MoE,
- * both against ONNX Runtime's {@code MoE} operator and the loop that a DJL user would write.
+ * both against the loop that a DJL user would write.
  */
 final class ForwardSection {
 
     private static final MoeSpec MOE = Layers.moe(2048, 768, 64, 8);
     private static final List<MoeSpec> KINDS = List.of(MOE, Layers.molae(MOE));
-    private static final int ORT_THREADS = Runtime.getRuntime().availableProcessors();
-    private static final String ORT = "ONNX Runtime MoE";
     private static final String LOOP = "DJL NDArray loop";
 
     private final NDManager manager;
@@ -41,7 +38,7 @@ final class ForwardSection {
         this.out = out;
     }
 
-    void run(List<Integer> tokens, double effort) throws OrtException {
+    void run(List<Integer> tokens, double effort) {
         Map<String, MoeBlock> blocks = new LinkedHashMap<>();
         MoeBlock moe = Layers.initialize(manager, MoeBlock.builder(), MOE);
         MoeBlock molae = Layers.initialize(manager, MoeBlock.builder(), KINDS.get(1));
@@ -50,12 +47,10 @@ final class ForwardSection {
             blocks.put(name(KINDS.get(1), precision), Layers.prepared(manager, molae, precision));
         }
         printErrors(blocks);
-        try (OnnxRuntimeMoe ort = OnnxRuntimeMoe.of(moe, ORT_THREADS);
-                Machine machine = new Machine(manager)) {
-            printOrtDifference(ort, moe, Layers.of(blocks, name(MOE, Precision.FLOAT32)));
+        try (Machine machine = new Machine(manager)) {
             List<Map<String, Double>> results = new ArrayList<>();
             for (int T : tokens) {
-                results.add(contest(T, effort, blocks, moe, ort, machine));
+                results.add(contest(T, effort, blocks, moe, machine));
             }
             print(tokens, results);
         }
@@ -66,8 +61,7 @@ final class ForwardSection {
     }
 
     private Map<String, Double> contest(
-            int T, double effort, Map<String, MoeBlock> blocks, MoeBlock loop, OnnxRuntimeMoe ort, Machine machine)
-            throws OrtException {
+            int T, double effort, Map<String, MoeBlock> blocks, MoeBlock loop, Machine machine) {
         try (NDManager own = manager.newSubManager()) {
             int count = T <= 4 ? 16 : T <= 64 ? 6 : 3;
             NDArray[] inputs = Layers.inputs(own, count, T, MOE.hiddenSize());
@@ -77,18 +71,10 @@ final class ForwardSection {
                 machine.addProducts(contest, precision);
             }
             blocks.forEach((name, block) -> contest.add(name, call -> Layers.infer(block, inputs[call % count])));
-            OnnxRuntimeMoe.Batch[] batches = new OnnxRuntimeMoe.Batch[count];
-            for (int i = 0; i < count; i++) {
-                batches[i] = ort.batch(inputs[i], Layers.of(Layers.parameters(loop), "router"));
-            }
-            contest.add(ORT, call -> batches[call % count].run());
             if (T <= 512) {
                 contest.add(LOOP, call -> runLoop(loop, inputs[call % count]));
             }
             Map<String, Double> millis = contest.medianMillis((int) Math.max(5, effort * (T <= 64 ? 25 : 9)));
-            for (OnnxRuntimeMoe.Batch batch : batches) {
-                batch.close();
-            }
             return millis;
         }
     }
@@ -97,25 +83,6 @@ final class ForwardSection {
         try (NoGrad noGrad = new NoGrad();
                 NDManager scope = x.getManager().newSubManager()) {
             NDArrayMoe.forward(block.spec(), Layers.parameters(block), Layers.alias(x, scope));
-        }
-    }
-
-    private void printOrtDifference(OnnxRuntimeMoe ort, MoeBlock moe, MoeBlock ours) throws OrtException {
-        try (NDManager own = manager.newSubManager()) {
-            NDArray x = Layers.inputs(own, 1, 64, MOE.hiddenSize())[0];
-            NDArray expected = infer(ours, x);
-            try (OnnxRuntimeMoe.Batch batch = ort.batch(x, Layers.of(Layers.parameters(moe), "router"))) {
-                batch.run();
-                NDArray theirs = own.create(batch.output(), expected.getShape());
-                double error = relative(expected, theirs);
-                out.printf(
-                        Locale.ROOT,
-                        "ONNX Runtime's output and molae's differ by %.1e of the largest value.%n%n",
-                        error);
-                if (!(error < 1e-4)) {
-                    throw new IllegalStateException("the outputs of ONNX Runtime and molae differ by " + error);
-                }
-            }
         }
     }
 
@@ -186,9 +153,7 @@ final class ForwardSection {
                 out.println();
             }
         }
-        for (String peer : List.of(ORT, LOOP)) {
-            row(peer + " FLOAT32", "%.2f", tokens, results, (T, ms) -> ms.getOrDefault(peer, Double.NaN));
-        }
+        row(LOOP + " FLOAT32", "%.2f", tokens, results, (T, ms) -> ms.getOrDefault(LOOP, Double.NaN));
         out.printf(Locale.ROOT, "%nRatios:%n%n| | %s |%n|---|%s%n", header, rule);
         for (Precision precision : Precision.values()) {
             row(
@@ -209,7 +174,6 @@ final class ForwardSection {
                 (T, ms) -> moe.decodeBytes(ElementType.BFLOAT16, T) / molae.decodeBytes(ElementType.BFLOAT16, T));
         for (MoeSpec kind : KINDS) {
             String name = name(kind, Precision.FLOAT32);
-            row(ORT + " / " + name, "%.2f", tokens, results, (T, ms) -> Layers.of(ms, ORT) / Layers.of(ms, name));
             row(
                     LOOP + " / " + name,
                     "%.1f",

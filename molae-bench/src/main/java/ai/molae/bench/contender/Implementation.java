@@ -11,7 +11,7 @@ public enum Implementation {
     MOLAE,
     /** The loop over experts that a DJL user would write with NDArrays. */
     NDARRAY_LOOP,
-    /** ONNX Runtime's CPU operator {@code com.microsoft.MoE}. */
+    /** ONNX Runtime's CPU operators {@code com.microsoft.MoE} and, in int8, {@code com.microsoft.QMoE}. */
     ONNX_RUNTIME,
     /** A grouped loop on JavaCPP's PyTorch presets, which bring a libtorch of their own. */
     JAVACPP_PYTORCH;
@@ -28,7 +28,8 @@ public enum Implementation {
         return switch (this) {
             case MOLAE -> new MolaeContender(layer, precision);
             case JAVACPP_PYTORCH -> new JavaCppContender(layer, precision);
-            case NDARRAY_LOOP, ONNX_RUNTIME -> throw new IllegalArgumentException(this + " is not there yet");
+            case ONNX_RUNTIME -> new OnnxRuntimeContender(layer, precision);
+            case NDARRAY_LOOP -> throw new IllegalArgumentException(this + " is not there yet");
         };
     }
 
