@@ -1,5 +1,7 @@
 package ai.molae.bench.contender;
 
+import ai.molae.bench.measure.CeilingProbe;
+import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.workload.LayerCase;
 import ai.molae.djl.torch.Precision;
 
@@ -9,7 +11,7 @@ public enum Implementation {
     MOLAE,
     /** The loop over experts that a DJL user would write with NDArrays. */
     NDARRAY_LOOP,
-    /** ONNX Runtime's CPU operator {@code com.microsoft.MoE}. */
+    /** ONNX Runtime's CPU operators {@code com.microsoft.MoE} and, in int8, {@code com.microsoft.QMoE}. */
     ONNX_RUNTIME,
     /** A grouped loop on JavaCPP's PyTorch presets, which bring a libtorch of their own. */
     JAVACPP_PYTORCH;
@@ -25,8 +27,24 @@ public enum Implementation {
     public Contender open(LayerCase layer, Precision precision) {
         return switch (this) {
             case MOLAE -> new MolaeContender(layer, precision);
-            case NDARRAY_LOOP, ONNX_RUNTIME, JAVACPP_PYTORCH -> throw new IllegalArgumentException(
-                    this + " is not there yet");
+            case JAVACPP_PYTORCH -> new JavaCppContender(layer, precision);
+            case ONNX_RUNTIME -> new OnnxRuntimeContender(layer, precision);
+            case NDARRAY_LOOP -> throw new IllegalArgumentException(this + " is not there yet");
+        };
+    }
+
+    /**
+     * The ceilings of this machine, measured with a library that this implementation has in its process anyway. Open it before the layer, so that it counts as
+     * there before.
+     *
+     * @param precision of the products
+     * @return the measurement, which the caller closes
+     * @throws IllegalArgumentException if this implementation does not compute in that precision
+     */
+    public CeilingProbe ceilings(Precision precision) {
+        return switch (this) {
+            case MOLAE, NDARRAY_LOOP, ONNX_RUNTIME -> new Ceilings(precision);
+            case JAVACPP_PYTORCH -> new JavaCppCeilings(precision);
         };
     }
 }

@@ -1,9 +1,8 @@
 package ai.molae.bench.layer;
 
-import ai.djl.ndarray.NDManager;
 import ai.molae.bench.contender.Contender;
 import ai.molae.bench.contender.Implementation;
-import ai.molae.bench.measure.Ceilings;
+import ai.molae.bench.measure.CeilingProbe;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.OperatorFlops;
 import ai.molae.bench.measure.Trial;
@@ -82,8 +81,7 @@ public class LayerForward {
     public Implementation implementation = Implementation.MOLAE;
 
     private Contender contender;
-    private Ceilings ceilings;
-    private NDManager manager;
+    private CeilingProbe ceilings;
     private int call;
 
     /** Made by JMH. */
@@ -93,8 +91,7 @@ public class LayerForward {
     @Setup(Level.Trial)
     public void open() {
         LayerCase layer = new LayerCase(shape, scale, variant, load, tokens);
-        manager = NDManager.newBaseManager();
-        ceilings = new Ceilings(manager, precision);
+        ceilings = implementation.ceilings(precision);
         warm(new LayerCase(shape, Scale.TINY, variant, load, tokens));
         Trial.begin();
         contender = implementation.open(layer, precision);
@@ -132,6 +129,5 @@ public class LayerForward {
         Trial.end();
         contender.close();
         ceilings.close();
-        manager.close();
     }
 }

@@ -7,25 +7,21 @@ import ai.molae.djl.torch.Precision;
 import java.util.Map;
 
 /** The {@link MachineCeilings} as metrics, cheap enough to be measured between iterations. */
-public final class Ceilings implements AutoCloseable {
+public final class Ceilings implements CeilingProbe {
 
+    private final NDManager manager = NDManager.newBaseManager();
     private final MachineCeilings machine;
 
     /**
-     * Prepares large products and 256 MiB to read.
+     * Prepares large products and 256 MiB to read, on the default device.
      *
-     * @param parent whose device is used
      * @param precision of the products
      */
-    public Ceilings(NDManager parent, Precision precision) {
-        machine = new MachineCeilings(parent, precision);
+    public Ceilings(Precision precision) {
+        machine = new MachineCeilings(manager, precision);
     }
 
-    /**
-     * Measures both, in about 40 ms.
-     *
-     * @return {@link Metric#BANDWIDTH} and {@link Metric#PEAK_FLOPS}
-     */
+    @Override
     public Map<Metric, Double> measure() {
         Roofline ceilings = machine.measure();
         return Map.of(
@@ -36,5 +32,6 @@ public final class Ceilings implements AutoCloseable {
     @Override
     public void close() {
         machine.close();
+        manager.close();
     }
 }
