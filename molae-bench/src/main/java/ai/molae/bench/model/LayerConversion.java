@@ -74,17 +74,24 @@ public class LayerConversion {
     public void open() {
         MoeSpec standard = shape.standard(scale);
         manager = NDManager.newBaseManager();
-        manager.zeros(new ai.djl.ndarray.types.Shape(1)).close();
+        // A tiny layer first: what libraries take at their first use is not the conversion's.
+        try (NDManager scope = manager.newSubManager()) {
+            factoring(scope, shape.standard(Scale.TINY)).run();
+        }
         Trial.begin();
-        Engine.getEngine("PyTorch").setRandomSeed(SEED);
-        MoeBlock block = MoeBlock.builder().setSpec(standard).build();
-        block.initialize(manager, DataType.FLOAT32, new ai.djl.ndarray.types.Shape(1, standard.hiddenSize()));
-        factoring = new Factoring(manager, block, Factoring.uniform(standard, ratio));
+        factoring = factoring(manager, standard);
         Trial.built();
         Trial.put(Metric.ERROR, factoring.check());
         LayerCost cost = CostModel.layer(factoring.spec());
         Trial.put(Metric.PARAMETERS, (double) cost.parameters());
         Trial.put(Metric.WEIGHT_BYTES, (double) cost.weightBytes(ElementType.FLOAT32));
+    }
+
+    private Factoring factoring(NDManager owner, MoeSpec layer) {
+        Engine.getEngine("PyTorch").setRandomSeed(SEED);
+        MoeBlock block = MoeBlock.builder().setSpec(layer).build();
+        block.initialize(owner, DataType.FLOAT32, new ai.djl.ndarray.types.Shape(1, layer.hiddenSize()));
+        return new Factoring(owner, block, Factoring.uniform(layer, ratio));
     }
 
     /**

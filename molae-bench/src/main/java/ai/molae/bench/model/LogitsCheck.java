@@ -70,13 +70,13 @@ final class LogitsCheck {
         return error;
     }
 
-    /** Rounding in three layers and the head. */
+    /** Rounding in three layers and the head; measured errors are about a third of these, in float32 less. */
     private static double tolerance(Precision precision) {
         return switch (precision) {
             case FLOAT32 -> 1e-4;
-            case FLOAT16 -> 5e-3;
-            case BFLOAT16 -> 5e-2;
-            case INT8 -> 1e-1;
+            case FLOAT16 -> 3e-3;
+            case BFLOAT16 -> 2e-2;
+            case INT8 -> 5e-2;
         };
     }
 }

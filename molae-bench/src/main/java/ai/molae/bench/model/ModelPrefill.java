@@ -96,19 +96,36 @@ public class ModelPrefill {
         }
         manager = NDManager.newBaseManager();
         ceilings = new Ceilings(manager, precision);
+        List<float[]> expected;
+        // All of it once before memory is measured: what libraries take at their first use and keep is not the model's.
+        try (NDManager rehearsal = manager.newSubManager()) {
+            CausalLm first = made.build(rehearsal, Precision.FLOAT32);
+            expected = IntStream.range(0, PROMPTS)
+                    .mapToObj(i -> Decoding.forward(rehearsal, first, prompts[i], 1, tokens - 1))
+                    .toList();
+            prepare(rehearsal, first);
+            prefill(rehearsal, first);
+        }
+        call = 0;
         Trial.begin();
         model = made.build(manager, Precision.FLOAT32);
-        List<float[]> expected = IntStream.range(0, PROMPTS)
-                .mapToObj(i -> Decoding.forward(manager, model, prompts[i], 1, tokens - 1))
-                .toList();
-        model.prepareForInference(precision);
-        cache = new KvCache(model.spec(), manager, 1, tokens);
+        prepare(manager, model);
         Trial.built();
         List<float[]> actual =
                 IntStream.range(0, PROMPTS).mapToObj(i -> prefill()).toList();
         Trial.put(Metric.ERROR, LogitsCheck.check(made.toString(), expected, actual, precision));
         state(CostModel.model(model.spec()));
         Trial.betweenIterations(ceilings::measure);
+    }
+
+    private void prepare(NDManager owner, CausalLm lm) {
+        lm.prepareForInference(precision);
+        cache = new KvCache(lm.spec(), owner, 1, tokens);
+    }
+
+    private float[] prefill(NDManager owner, CausalLm lm) {
+        cache.reset();
+        return Decoding.decode(owner, lm, prompts[call++ % PROMPTS], cache);
     }
 
     private void state(ModelCost cost) {
@@ -131,8 +148,7 @@ public class ModelPrefill {
      */
     @Benchmark
     public float[] prefill() {
-        cache.reset();
-        return Decoding.decode(manager, model, prompts[call++ % PROMPTS], cache);
+        return prefill(manager, model);
     }
 
     /** Frees the model. */

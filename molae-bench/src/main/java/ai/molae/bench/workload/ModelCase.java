@@ -12,7 +12,7 @@ import java.util.Random;
 
 /**
  * A language model of three layers of a shape, with its attention, small enough for a scale. The vocabulary is 8 n, at most 8192, so that head and
- * embedding stay a small part, as they are in large models. Weights are those of a freshly initialised model, tokens are uniform; both follow
+ * embedding stay a small part, as they are in large models. Weights are those of a freshly initialised model, with variance 1 / n, tokens are uniform; both follow
  * from fixed seeds, but two variants share no weights.
  *
  * @param shape the model whose layers it has
@@ -47,6 +47,9 @@ public record ModelCase(Shape shape, Scale scale, Variant variant) {
                 .setAttention(shape.attention(layer.hiddenSize()))
                 .addLayers(LAYERS, layer)
                 .optMaxPositionEmbeddings(LONGEST)
+                // With the usual 0.02 layers this narrow add next to nothing to the embedding, and no check would see
+                // them.
+                .optInitializerRange(1 / Math.sqrt(layer.hiddenSize()))
                 .build();
     }
 
