@@ -1,5 +1,6 @@
 package ai.molae.bench.study;
 
+import ai.molae.bench.model.SyntheticCheckpoint;
 import ai.molae.djl.convert.ConversionMethod;
 import ai.molae.djl.convert.ConversionReport;
 import ai.molae.djl.convert.Converter;

@@ -1,6 +1,9 @@
 package ai.molae.bench.workload;
 
 import ai.molae.cost.CostModel;
+import ai.molae.spec.AttentionSpec;
+import ai.molae.spec.GroupedQueryAttentionSpec;
+import ai.molae.spec.LatentAttentionSpec;
 import ai.molae.spec.ModelPresets;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
@@ -25,26 +28,34 @@ public enum Shape {
     /** The standard MoE of the paper's pre-training pair. */
     PAPER(ModelPresets.PAPER_MOE),
     /** Sizes that no kernel likes: hidden 1000, 13 experts of 333, top 3. */
-    AWKWARD(MoeSpec.builder()
-            .setHiddenSize(1000)
-            .setIntermediateSize(333)
-            .setNumExperts(13)
-            .setTopK(3)
-            .build());
+    AWKWARD(
+            MoeSpec.builder()
+                    .setHiddenSize(1000)
+                    .setIntermediateSize(333)
+                    .setNumExperts(13)
+                    .setTopK(3)
+                    .build(),
+            GroupedQueryAttentionSpec.of(20, 4, 50));
 
     @SuppressWarnings("ImmutableEnumChecker") // a record of records
     private final MoeSpec layer;
 
+    @SuppressWarnings("ImmutableEnumChecker") // a record of records
+    private final AttentionSpec attention;
+
     Shape(ModelSpec model) {
-        this(model.feedForwards().stream()
-                .filter(MoeSpec.class::isInstance)
-                .map(MoeSpec.class::cast)
-                .findFirst()
-                .orElseThrow());
+        this(
+                model.feedForwards().stream()
+                        .filter(MoeSpec.class::isInstance)
+                        .map(MoeSpec.class::cast)
+                        .findFirst()
+                        .orElseThrow(),
+                model.attention());
     }
 
-    Shape(MoeSpec layer) {
+    Shape(MoeSpec layer, AttentionSpec attention) {
         this.layer = layer;
+        this.attention = attention;
     }
 
     /**
@@ -64,13 +75,67 @@ public enum Shape {
      * @return its spec
      */
     public MoeSpec standard(Scale scale) {
+        return standard(scale.mostParameters());
+    }
+
+    /**
+     * The standard layer, made smaller as in {@link #standard(Scale)}.
+     *
+     * @param mostParameters the limit
+     * @return its spec
+     */
+    MoeSpec standard(long mostParameters) {
         MoeSpec spec = layer;
-        while (CostModel.layer(spec).parameters() > scale.mostParameters()) {
+        while (CostModel.layer(spec).parameters() > mostParameters) {
             spec = canLoseExperts(spec)
                     ? spec.toBuilder().setNumExperts(spec.numExperts() / 2).build()
                     : narrower(spec);
         }
         return spec;
+    }
+
+    /**
+     * The attention of a model of another hidden size: fewer heads of the published width, low ranks as much narrower.
+     *
+     * @param hiddenSize n
+     * @return its spec
+     */
+    AttentionSpec attention(int hiddenSize) {
+        return attention instanceof LatentAttentionSpec latent
+                ? fewerHeads(latent, hiddenSize)
+                : fewerHeads((GroupedQueryAttentionSpec) attention, hiddenSize);
+    }
+
+    private AttentionSpec fewerHeads(GroupedQueryAttentionSpec published, int hiddenSize) {
+        int heads = scaled(published.numAttentionHeads(), hiddenSize);
+        int keyValueHeads = scaled(published.numKeyValueHeads(), hiddenSize);
+        return new GroupedQueryAttentionSpec(
+                heads,
+                heads % keyValueHeads == 0 ? keyValueHeads : 1,
+                published.headDim(),
+                published.rope(),
+                published.qkvBias(),
+                published.outputBias(),
+                published.qkNorm(),
+                published.clipQkv(),
+                published.slidingWindow());
+    }
+
+    private AttentionSpec fewerHeads(LatentAttentionSpec published, int hiddenSize) {
+        return new LatentAttentionSpec(
+                scaled(published.numAttentionHeads(), hiddenSize),
+                published.qLoraRank() == 0 ? 0 : scaled(published.qLoraRank(), hiddenSize),
+                scaled(published.kvLoraRank(), hiddenSize),
+                published.qkNopeHeadDim(),
+                published.qkRopeHeadDim(),
+                published.vHeadDim(),
+                published.rope(),
+                published.normEps(),
+                published.bias());
+    }
+
+    private int scaled(int number, int hiddenSize) {
+        return Math.max(1, Math.toIntExact((long) number * hiddenSize / layer.hiddenSize()));
     }
 
     private static boolean canLoseExperts(MoeSpec spec) {

@@ -187,6 +187,24 @@ public final class KvCache implements AutoCloseable {
         }
     }
 
+    /**
+     * Forgets the last positions, so that others take their place; the memory and the padding stay.
+     *
+     * @param length how many positions to keep, the first ones
+     * @throws IllegalArgumentException if it is negative or more than {@link #length()}
+     * @throws IllegalStateException if the cache is closed
+     */
+    public void rewind(int length) {
+        if (!manager.isOpen()) {
+            throw new IllegalStateException("the cache is closed");
+        }
+        if (length < 0 || length > this.length) {
+            throw new IllegalArgumentException(
+                    "a cache of " + this.length + " positions cannot go back to " + length + " of them");
+        }
+        this.length = length;
+    }
+
     /** Gives the memory back. */
     @Override
     public void close() {

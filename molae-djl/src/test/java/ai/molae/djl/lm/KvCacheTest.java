@@ -113,6 +113,26 @@ class KvCacheTest {
     }
 
     @Test
+    void goesBackToAnEarlierPosition() {
+        try (KvCache cache = new KvCache(model.spec(), manager, 2, 6)) {
+            decode(model, cache, 0, 2);
+            decode(model, cache, 1, 4);
+            cache.rewind(2);
+            assertThat(cache.length()).isEqualTo(2);
+            assertThat(decode(model, cache, 2, 3)).containsExactly(forward(model, 3), within(1e-5f));
+            assertThatThrownBy(() -> cache.rewind(4))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("a cache of 3 positions cannot go back to 4 of them");
+            assertThatThrownBy(() -> cache.rewind(-1)).isInstanceOf(IllegalArgumentException.class);
+        }
+        KvCache closed = new KvCache(model.spec(), manager, 2, 5);
+        closed.close();
+        assertThatThrownBy(() -> closed.rewind(0))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("the cache is closed");
+    }
+
+    @Test
     void keepsItsArraysAndAddsNone() {
         int before = manager.getManagedArrays().size();
         try (KvCache cache = new KvCache(model.spec(), manager, 2, 6)) {

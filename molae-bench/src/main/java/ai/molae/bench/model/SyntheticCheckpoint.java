@@ -1,4 +1,4 @@
-package ai.molae.bench.study;
+package ai.molae.bench.model;
 
 import ai.molae.djl.hf.CheckpointConfig;
 import ai.molae.djl.hf.TensorBinding;
@@ -22,7 +22,7 @@ import java.util.SplittableRandom;
  * Writes checkpoints of any size with random weights, tensor by tensor, in the layout of the family that can express the model: as large as a
  * real one, and without meaning. Norms are one; other weights are uniform with the standard deviation of a freshly initialised model.
  */
-final class SyntheticCheckpoint {
+public final class SyntheticCheckpoint {
 
     private static final int CHUNK = 1 << 20;
     private static final long SHARD_BYTES = 2_000_000_000L;
@@ -37,7 +37,7 @@ final class SyntheticCheckpoint {
      * @return the number of parameters
      * @throws IOException if writing fails
      */
-    static long write(ModelSpec spec, Path folder) throws IOException {
+    public static long write(ModelSpec spec, Path folder) throws IOException {
         CheckpointConfig config = CheckpointConfig.of(spec, "bfloat16");
         List<TensorSpec> tensors = new ArrayList<>();
         for (TensorBinding binding : config.family().bindings(spec)) {

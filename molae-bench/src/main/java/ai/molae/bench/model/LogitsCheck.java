@@ -1,0 +1,82 @@
+package ai.molae.bench.model;
+
+import ai.molae.djl.torch.Precision;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Whether two computations of the same logits agree. The error of a position is the largest difference as a share of the largest logit; what counts is
+ * the median of some positions, because rounding lets a router now and then choose another of two experts that are almost as good,
+ * and the logits of that position are then other ones for a reason that is no fault.
+ */
+final class LogitsCheck {
+
+    private LogitsCheck() {}
+
+    /**
+     * Compares logits.
+     *
+     * @param expected of some positions
+     * @param actual of the same positions
+     * @return the median error
+     * @throws IllegalArgumentException if these are not the logits of the same positions
+     */
+    static double error(List<float[]> expected, List<float[]> actual) {
+        if (expected.isEmpty() || expected.size() != actual.size()) {
+            throw new IllegalArgumentException(
+                    "logits of " + expected.size() + " and of " + actual.size() + " positions cannot be compared");
+        }
+        double[] errors = new double[expected.size()];
+        for (int i = 0; i < errors.length; i++) {
+            errors[i] = error(expected.get(i), actual.get(i));
+        }
+        Arrays.sort(errors); // NaN comes last and may hide there
+        return Double.isNaN(errors[errors.length - 1]) ? Double.NaN : errors[errors.length / 2];
+    }
+
+    private static double error(float[] expected, float[] actual) {
+        if (expected.length != actual.length) {
+            throw new IllegalArgumentException(
+                    "a position has " + expected.length + " logits, compared with " + actual.length);
+        }
+        double largest = 0;
+        double difference = 0;
+        for (int i = 0; i < expected.length; i++) {
+            largest = Math.max(largest, Math.abs(expected[i]));
+            double error = Math.abs(expected[i] - actual[i]);
+            difference = error <= difference ? difference : error; // NaN stays
+        }
+        return difference / largest;
+    }
+
+    /**
+     * Compares logits with those of the float32 model, and refuses them if they differ by more than a precision explains.
+     *
+     * @param what is compared
+     * @param expected of some positions
+     * @param actual of the same positions
+     * @param precision that of the actual ones
+     * @return the median error
+     * @throws IllegalStateException if it is too large
+     */
+    static double check(String what, List<float[]> expected, List<float[]> actual, Precision precision) {
+        double error = error(expected, actual);
+        if (!(error <= tolerance(precision))) {
+            throw new IllegalStateException("the logits of " + what + " in " + precision
+                    + " differ from those of the float32 model by " + error
+                    + " of the largest (median of " + expected.size() + " positions), allowed are "
+                    + tolerance(precision));
+        }
+        return error;
+    }
+
+    /** Rounding in three layers and the head; measured errors are about a third of these, in float32 less. */
+    private static double tolerance(Precision precision) {
+        return switch (precision) {
+            case FLOAT32 -> 1e-4;
+            case FLOAT16 -> 3e-3;
+            case BFLOAT16 -> 2e-2;
+            case INT8 -> 5e-2;
+        };
+    }
+}
