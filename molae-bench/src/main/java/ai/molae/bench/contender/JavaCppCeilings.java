@@ -4,7 +4,6 @@ import ai.molae.bench.measure.CeilingProbe;
 import ai.molae.bench.measure.Metric;
 import ai.molae.djl.torch.Precision;
 import java.util.Map;
-import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -38,11 +37,11 @@ final class JavaCppCeilings implements CeilingProbe {
                 Metric.PEAK_FLOPS, 2.0 * ROWS * WIDTH * WIDTH / seconds(() -> torch.linear(left, right)));
     }
 
-    private static double seconds(Supplier<Tensor> work) {
+    private static double seconds(Runnable work) {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard()) {
             long start = System.nanoTime();
-            work.get();
+            work.run();
             return (System.nanoTime() - start) * 1e-9;
         }
     }

@@ -9,7 +9,7 @@ final class OnnxGraph {
     static final long TOKENS = -1;
 
     /** Element types by their numbers in onnx.proto. */
-    enum Type {
+    enum ElementType {
         /** float32. */
         FLOAT(1),
         /** Unsigned bytes. */
@@ -17,7 +17,7 @@ final class OnnxGraph {
 
         private final int number;
 
-        Type(int number) {
+        ElementType(int number) {
             this.number = number;
         }
     }
@@ -29,13 +29,13 @@ final class OnnxGraph {
     private final OnnxMessage graph = new OnnxMessage().put(2, "layer");
 
     /** Adds an input. */
-    OnnxGraph input(String name, Type type, long... shape) {
+    OnnxGraph input(String name, ElementType type, long... shape) {
         graph.put(11, value(name, type, shape));
         return this;
     }
 
     /** Adds an output. */
-    OnnxGraph output(String name, Type type, long... shape) {
+    OnnxGraph output(String name, ElementType type, long... shape) {
         graph.put(12, value(name, type, shape));
         return this;
     }
@@ -85,7 +85,7 @@ final class OnnxGraph {
                 .toByteArray();
     }
 
-    private static OnnxMessage value(String name, Type type, long... shape) {
+    private static OnnxMessage value(String name, ElementType type, long... shape) {
         OnnxMessage dimensions = new OnnxMessage();
         for (long size : shape) {
             dimensions.put(1, size == TOKENS ? new OnnxMessage().put(2, "T") : new OnnxMessage().put(1, size));

@@ -5,7 +5,7 @@ import static ai.molae.bench.contender.OnnxRuntimeWeights.DOWN_SCALES;
 import static ai.molae.bench.contender.OnnxRuntimeWeights.GATE_UP;
 import static ai.molae.bench.contender.OnnxRuntimeWeights.GATE_UP_SCALES;
 
-import ai.molae.bench.contender.OnnxGraph.Type;
+import ai.molae.bench.contender.OnnxGraph.ElementType;
 import ai.molae.bench.workload.LayerCase;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.Activation;
@@ -121,7 +121,7 @@ final class OnnxRuntimeContender implements Contender {
     }
 
     private static OnnxGraph graph(MoeSpec spec, OnnxRuntimeWeights weights) {
-        OnnxGraph graph = new OnnxGraph().input(INPUT, Type.FLOAT, OnnxGraph.TOKENS, spec.hiddenSize());
+        OnnxGraph graph = new OnnxGraph().input(INPUT, ElementType.FLOAT, OnnxGraph.TOKENS, spec.hiddenSize());
         weights.declare(graph);
         product(graph, INPUT, ROUTER, "logits");
         String experts = "experts";
@@ -175,7 +175,7 @@ final class OnnxRuntimeContender implements Contender {
         } else {
             graph.node("Identity", List.of(experts), List.of(OUTPUT));
         }
-        return graph.output(OUTPUT, Type.FLOAT, OnnxGraph.TOKENS, spec.hiddenSize());
+        return graph.output(OUTPUT, ElementType.FLOAT, OnnxGraph.TOKENS, spec.hiddenSize());
     }
 
     private static String shared(OnnxGraph graph, boolean sigmoidGated) {

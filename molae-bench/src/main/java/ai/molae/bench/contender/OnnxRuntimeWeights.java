@@ -1,6 +1,6 @@
 package ai.molae.bench.contender;
 
-import ai.molae.bench.contender.OnnxGraph.Type;
+import ai.molae.bench.contender.OnnxGraph.ElementType;
 import ai.molae.bench.workload.LayerCase;
 import ai.molae.spec.ParameterShape;
 import ai.onnxruntime.OnnxJavaType;
@@ -114,7 +114,7 @@ final class OnnxRuntimeWeights implements AutoCloseable {
     void declare(OnnxGraph graph) {
         tensors.forEach((name, tensor) -> graph.input(
                 name,
-                tensor.getInfo().type == OnnxJavaType.UINT8 ? Type.UINT8 : Type.FLOAT,
+                tensor.getInfo().type == OnnxJavaType.UINT8 ? ElementType.UINT8 : ElementType.FLOAT,
                 tensor.getInfo().getShape()));
     }
 

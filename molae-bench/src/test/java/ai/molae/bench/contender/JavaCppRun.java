@@ -52,9 +52,9 @@ final class JavaCppRun {
         }
     }
 
-    /** A forgotten output would be 128 KB a call. */
+    /** A forgotten output would be 16 KB a call. */
     private static void leak() {
-        LayerCase layer = new LayerCase(Shape.PAPER, Scale.TINY, Variant.MOLAE_EIGHT, ExpertLoad.BALANCED, 128);
+        LayerCase layer = new LayerCase(Shape.PAPER, Scale.TINY, Variant.MOLAE_EIGHT, ExpertLoad.BALANCED, 32);
         try (Contender contender = Implementation.JAVACPP_PYTORCH.open(layer, Precision.FLOAT32)) {
             run(contender, 100);
             long before = NativeMemory.inUse().orElse(0);
