@@ -5,13 +5,14 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the benchmark of this process has to say beside its time. A state fills it while it is set up, {@link TrialProfiler} passes it on with
  * every iteration. One process runs one trial, hence static; JMH gives states and profilers no other way to meet.
  *
  * <p>The order of a set-up: warm the engine with a small case and close that, build what measures, {@link #begin()}, build the inputs and what is to
- * be measured, {@link #notCounted}, {@link #built()}, facts.
+ * be measured, {@link #notCounted}, {@link #built()}, facts, {@link #ready()}.
  */
 public final class Trial {
 
@@ -22,6 +23,7 @@ public final class Trial {
     private static long notCounted;
     private static boolean residentPeakIsNew;
     private static OptionalLong atEnd = OptionalLong.empty();
+    private static NativeMemory.@Nullable Peak watch;
 
     private Trial() {}
 
@@ -78,6 +80,39 @@ public final class Trial {
      */
     public static synchronized void betweenIterations(Supplier<Map<Metric, Double>> measurement) {
         betweenIterations = measurement;
+    }
+
+    /**
+     * Says that set-up is over. JMH sets up within its first iteration, whose peak would otherwise be that of the set-up, where weights may stand in memory
+     * twice.
+     */
+    public static synchronized void ready() {
+        if (watch != null) {
+            // What checks read into Java lies in native buffers until they are collected, and would be counted.
+            ProcessMemory.settled();
+            watch();
+        }
+        if (residentPeakIsNew) {
+            NativeMemory.trim();
+            beginResidentPeak(true);
+        }
+    }
+
+    /** Watches the peak of native memory from here on. */
+    static synchronized void watch() {
+        watched();
+        watch = NativeMemory.watchPeak();
+    }
+
+    /** Ends watching. Returns the peak in bytes, 0 if nothing was watched. */
+    static synchronized long watched() {
+        NativeMemory.Peak ended = watch;
+        if (ended == null) {
+            return 0;
+        }
+        ended.close();
+        watch = null;
+        return ended.bytes().orElse(0) + ProcessMemory.onGpus();
     }
 
     /** Ends a trial: measures once more and keeps that, because JMH closes states before it asks profilers for the last time. */

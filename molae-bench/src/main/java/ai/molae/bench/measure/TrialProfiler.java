@@ -1,11 +1,9 @@
 package ai.molae.bench.measure;
 
-import ai.molae.djl.torch.NativeMemory;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.OptionalLong;
-import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.infra.BenchmarkParams;
 import org.openjdk.jmh.infra.IterationParams;
 import org.openjdk.jmh.profile.InternalProfiler;
@@ -24,7 +22,6 @@ import org.openjdk.jmh.runner.IterationType;
  */
 public final class TrialProfiler implements InternalProfiler {
 
-    private NativeMemory.@Nullable Peak watch;
     private long peak;
     private OptionalLong beforeMeasured = OptionalLong.empty();
     private long measuredCalls;
@@ -45,7 +42,7 @@ public final class TrialProfiler implements InternalProfiler {
         }
         Trial.beginResidentPeak(!warmup);
         if (warmup || benchmark.getWarmup().getCount() == 0) {
-            watch = NativeMemory.watchPeak();
+            Trial.watch();
         }
     }
 
@@ -53,12 +50,7 @@ public final class TrialProfiler implements InternalProfiler {
     public Collection<? extends Result<?>> afterIteration(
             BenchmarkParams benchmark, IterationParams iteration, IterationResult result) {
         Trial.putResidentPeak();
-        NativeMemory.Peak watched = watch;
-        if (watched != null) {
-            watched.close();
-            peak = Math.max(peak, watched.bytes().orElse(0) + ProcessMemory.onGpus());
-            watch = null;
-        }
+        peak = Math.max(peak, Trial.watched());
         if (peak > 0) {
             Trial.putPeak(peak);
         }

@@ -97,7 +97,7 @@ public class ModelDecode {
     public void open() {
         ModelCase made = new ModelCase(shape, scale, variant);
         manager = NDManager.newBaseManager();
-        ceilings = new Ceilings(manager, precision);
+        ceilings = new Ceilings(precision);
         for (int i = 0; i < TURNS; i++) {
             turns[i] = made.tokens(1 + i, batch);
         }

@@ -95,7 +95,7 @@ public class ModelPrefill {
             prompts[i] = made.tokens(i, tokens);
         }
         manager = NDManager.newBaseManager();
-        ceilings = new Ceilings(manager, precision);
+        ceilings = new Ceilings(precision);
         List<float[]> expected;
         // All of it once before memory is measured: what libraries take at their first use and keep is not the model's.
         try (NDManager rehearsal = manager.newSubManager()) {

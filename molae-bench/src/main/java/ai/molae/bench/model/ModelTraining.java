@@ -99,7 +99,7 @@ public class ModelTraining {
             windows[i] = new TokenBatch(1, tokens, longs(window, 0), longs(window, 1), new long[0]);
         }
         manager = NDManager.newBaseManager();
-        ceilings = new Ceilings(manager, precision);
+        ceilings = new Ceilings(precision);
         double error;
         // All of it once before memory is measured: what libraries take at their first use and keep is not the model's.
         try (NDManager rehearsal = manager.newSubManager();
