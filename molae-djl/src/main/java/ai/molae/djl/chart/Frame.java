@@ -15,12 +15,38 @@ final class Frame {
 
     /** The begin of an SVG. */
     static StringBuilder svg(String label) {
+        return svg(label, "", WIDTH, HEIGHT);
+    }
+
+    /** The begin of an SVG of a size, with what it shows in words unless that is empty. */
+    static StringBuilder svg(String label, String description, int width, int height) {
         return new StringBuilder(String.format(
                 Locale.ROOT,
-                "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
-                WIDTH,
-                HEIGHT,
-                Html.escape(label)));
+                "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">%s",
+                width,
+                height,
+                Html.escape(label),
+                description.isEmpty() ? "" : "<desc>" + Html.escape(description) + "</desc>"));
+    }
+
+    /** The begin of a figure: title, unit and the entries of a legend, which are HTML. */
+    static String caption(String title, String unit, String legend) {
+        return "<figure><figcaption><b>" + Html.escape(title) + "</b> <span>" + Html.escape(unit)
+                + "</span><span class=legend>" + legend + "</span></figcaption>";
+    }
+
+    /** An entry of a legend. */
+    static String entry(int colour, String css, String name) {
+        return "<i class=\"c" + colour + " " + css + "\">" + Html.escape(name) + "</i>";
+    }
+
+    /** A colour of the style sheet. */
+    static int checkColour(int colour) {
+        if (colour < 0 || colour >= LineChart.COLOURS) {
+            throw new IllegalArgumentException(
+                    "colours are numbered from 0 to " + (LineChart.COLOURS - 1) + ", got " + colour);
+        }
+        return colour;
     }
 
     /** Lines across at round values, with the values. */

@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 public final class LineChart {
 
     /** So many colours the style sheet has. */
-    public static final int COLOURS = 8;
+    public static final int COLOURS = 9;
 
     private static final int TOP = 12;
 

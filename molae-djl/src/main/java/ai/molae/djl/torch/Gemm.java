@@ -110,6 +110,35 @@ public final class Gemm {
         return decide(new Question(Purpose.INFERENCE, precision), device);
     }
 
+    /**
+     * Which kernel {@link #inference} takes, for people.
+     *
+     * @param precision how the weights are stored
+     * @param device where the arrays are
+     * @return the kernel
+     * @throws IllegalStateException if a kernel was demanded that multiplies wrongly on this machine
+     */
+    public static GemmKernel inferenceKernel(Precision precision, Device device) {
+        long kernel = inference(precision, device) >> 4;
+        return kernel == 0 || kernel == 5 ? GemmKernel.MATMUL : kernel == 2 ? GemmKernel.ONEDNN : GemmKernel.FBGEMM;
+    }
+
+    /**
+     * Which kernels {@link #training} takes, for people.
+     *
+     * @param precision a precision that trains
+     * @param device where the arrays are
+     * @return one kernel, or MATMUL and ONEDNN when the number of rows decides
+     * @throws IllegalArgumentException if the precision is for inference only
+     */
+    public static List<GemmKernel> trainingKernels(Precision precision, Device device) {
+        long gemm = training(precision, device);
+        if ((gemm >> 4 & 15) == 0) {
+            return List.of(GemmKernel.MATMUL);
+        }
+        return (gemm & ANY_SIZE) != 0 ? List.of(GemmKernel.ONEDNN) : List.of(GemmKernel.MATMUL, GemmKernel.ONEDNN);
+    }
+
     private static long decide(Question question, Device device) {
         if (!device.getDeviceType().equals(Device.Type.CPU)) {
             boolean half = question.precision() == Precision.FLOAT16;
