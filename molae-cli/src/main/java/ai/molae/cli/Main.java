@@ -73,7 +73,7 @@ public final class Main implements Runnable {
      *
      * @return the command, ready to execute
      */
-    static CommandLine commandLine() {
+    public static CommandLine commandLine() {
         Main main = new Main();
         CommandLine commandLine = new CommandLine(main);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);
