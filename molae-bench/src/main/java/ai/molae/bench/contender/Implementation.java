@@ -43,7 +43,11 @@ public enum Implementation {
      */
     public CeilingProbe ceilings(Precision precision) {
         return switch (this) {
-            case MOLAE, NDARRAY_LOOP, ONNX_RUNTIME -> new Ceilings(precision);
+            case MOLAE, NDARRAY_LOOP -> new Ceilings(precision);
+            case ONNX_RUNTIME -> {
+                OnnxRuntimeContender.environment(); // there before the layer, like DJL's engine
+                yield new Ceilings(precision);
+            }
             case JAVACPP_PYTORCH -> new JavaCppCeilings(precision);
         };
     }

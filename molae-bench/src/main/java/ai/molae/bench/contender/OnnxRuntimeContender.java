@@ -60,7 +60,7 @@ final class OnnxRuntimeContender implements Contender {
         MoeSpec spec = layer.spec();
         checkSupported(spec, precision);
         hidden = spec.hiddenSize();
-        environment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, "molae");
+        environment = environment();
         try {
             weights = new OnnxRuntimeWeights(environment, layer, precision == Precision.INT8);
             if (spec.router().routedScalingFactor() != 1) {
@@ -78,6 +78,11 @@ final class OnnxRuntimeContender implements Contender {
         } catch (OrtException e) {
             throw new IllegalStateException("ONNX Runtime does not open " + layer, e);
         }
+    }
+
+    /** ONNX Runtime itself, loaded; one for the process. */
+    static OrtEnvironment environment() {
+        return OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, "molae");
     }
 
     private static void checkSupported(MoeSpec spec, Precision precision) {

@@ -30,6 +30,7 @@ final class JavaCppRun {
             error(new LayerCase(shape, Scale.TINY, Variant.MOLAE_QUARTER, ExpertLoad.ZIPF, 1), Precision.FLOAT32);
             error(new LayerCase(shape, Scale.TINY, Variant.MOE, ExpertLoad.BALANCED, 9), Precision.BFLOAT16);
         }
+        refusal();
         leak();
         try (CeilingProbe ceilings = Implementation.JAVACPP_PYTORCH.ceilings(Precision.BFLOAT16)) {
             Map<Metric, Double> measured = ceilings.measure();
@@ -49,6 +50,15 @@ final class JavaCppRun {
         try (Contender contender = Implementation.JAVACPP_PYTORCH.open(layer, precision)) {
             double error = Math.max(Agreement.error(layer, contender, 0), Agreement.error(layer, contender, 1));
             System.out.println("error " + precision + " " + error + " " + layer);
+        }
+    }
+
+    private static void refusal() {
+        LayerCase layer = new LayerCase(Shape.PAPER, Scale.TINY, Variant.MOE, ExpertLoad.BALANCED, 1);
+        try (Contender contender = Implementation.JAVACPP_PYTORCH.open(layer, Precision.INT8)) {
+            System.out.println("no refusal");
+        } catch (IllegalArgumentException e) {
+            System.out.println("refusal " + e.getMessage());
         }
     }
 
