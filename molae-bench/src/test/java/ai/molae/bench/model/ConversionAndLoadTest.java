@@ -73,7 +73,6 @@ class ConversionAndLoadTest {
         benchmark.close();
 
         Map<Metric, Double> facts = StatedFacts.get();
-        System.out.println("load " + variant + precision + facts);
         long parameters = CostModel.model(new ModelCase(Shape.QWEN3_30B_A3B, Scale.TINY, variant).spec())
                 .parameters();
         assertThat(facts).containsEntry(Metric.PARAMETERS, (double) parameters);
