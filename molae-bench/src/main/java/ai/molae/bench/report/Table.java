@@ -12,6 +12,8 @@ final class Table implements Block {
     /** Stands for a number that is not known. */
     static final String UNKNOWN = Html.number(Double.NaN);
 
+    private static final int LONG = 56;
+
     private final int names;
     private final List<String> head;
     private final List<List<String>> rows = new ArrayList<>();
@@ -71,13 +73,18 @@ final class Table implements Block {
         for (int column : columns) {
             html.append('<')
                     .append(element)
-                    .append(column < names ? " class=text>" : ">")
+                    .append(column >= names ? ">" : isLong(column) ? " class=\"text long\">" : " class=text>")
                     .append(Html.escape(cells.get(column)))
                     .append("</")
                     .append(element)
                     .append('>');
         }
         html.append("</tr>");
+    }
+
+    /** Whether its texts may be broken into lines. */
+    private boolean isLong(int column) {
+        return rows.stream().anyMatch(row -> row.get(column).length() > LONG);
     }
 
     @Override

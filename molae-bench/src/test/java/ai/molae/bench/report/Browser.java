@@ -26,7 +26,8 @@ final class Browser {
 
     /** Starts it, or skips the test where there is none. */
     static ChromeDriver start(Path profile) {
-        Optional<Path> browser = BROWSERS.stream().flatMap(name -> onPath(name).stream()).findFirst();
+        Optional<Path> browser =
+                BROWSERS.stream().flatMap(name -> onPath(name).stream()).findFirst();
         Optional<Path> driver = onPath("chromedriver");
         assumeTrue(
                 browser.isPresent() && driver.isPresent(),
@@ -76,8 +77,6 @@ final class Browser {
     static void preferDark(ChromeDriver driver, boolean dark) {
         driver.executeCdpCommand(
                 "Emulation.setEmulatedMedia",
-                Map.of(
-                        "features",
-                        List.of(Map.of("name", "prefers-color-scheme", "value", dark ? "dark" : "light"))));
+                Map.of("features", List.of(Map.of("name", "prefers-color-scheme", "value", dark ? "dark" : "light"))));
     }
 }

@@ -75,7 +75,8 @@ class ReportStructureTest {
             int columns = table.select("thead th").size();
             assertThat(table.select("tbody tr")).isNotEmpty().allSatisfy(row -> {
                 assertThat(row.select("td")).hasSize(columns);
-                assertThat(row.select("td")).allSatisfy(cell -> assertThat(cell.text()).isNotBlank());
+                assertThat(row.select("td"))
+                        .allSatisfy(cell -> assertThat(cell.text()).isNotBlank());
             });
         });
     }
@@ -128,7 +129,7 @@ class ReportStructureTest {
                 .contains("## Peers", "| layer | implementation | ms |", "ONNX Runtime", "| --- | --- | ---: |")
                 .contains("Invented CPU @ 3 GHz \\<not a real one\\>")
                 .doesNotContain("## All results", "<svg", "<table");
-        String[] lines = markdown.split("\n");
+        String[] lines = markdown.split("\n", -1);
         for (int i = 1; i < lines.length; i++) {
             if (lines[i].startsWith("| ") && lines[i - 1].startsWith("| ")) {
                 assertThat(bars(lines[i])).as(lines[i]).isEqualTo(bars(lines[i - 1]));

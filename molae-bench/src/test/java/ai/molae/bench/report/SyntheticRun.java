@@ -99,7 +99,15 @@ final class SyntheticRun {
                 double tokens = model.contains("Decode") ? 1 : 128;
                 add(
                         "model." + model,
-                        Map.of("shape", "PAPER", "variant", variant, "precision", "FLOAT32", "tokens", "" + (int) tokens),
+                        Map.of(
+                                "shape",
+                                "PAPER",
+                                "variant",
+                                variant,
+                                "precision",
+                                "FLOAT32",
+                                "tokens",
+                                "" + (int) tokens),
                         share * (tokens + 20),
                         Map.of(
                                 Metric.TOKENS, tokens,
@@ -115,7 +123,11 @@ final class SyntheticRun {
         }
         add("model.CheckpointLoad.load", Map.of("format", "safetensors"), 310, Map.of(Metric.PEAK_BYTES, 5e8));
         add("other.Unheard.of", Map.of("size, \"quoted\"", "1,5"), 3, Map.of());
-        results.add(jmh("ai.molae.bench.layer.LayerForward.forward", Map.of("shape", "BROKEN", "tokens", "7"), List.of(), Map.of()));
+        results.add(jmh(
+                "ai.molae.bench.layer.LayerForward.forward",
+                Map.of("shape", "BROKEN", "tokens", "7"),
+                List.of(),
+                Map.of()));
     }
 
     private void layer(
@@ -133,7 +145,8 @@ final class SyntheticRun {
         double flops = passes * tokens * cost.forwardFlops();
         double read = passes * cost.decodeBytes(type, tokens);
         double slower = implementation.equals("MOLAE") ? 1.3 : 2 + implementation.length() / 8.0;
-        double seconds = slower * (load.equals("ZIPF") ? 1.2 : 1) * new Roofline(peak, 30e9).seconds(flops, read) + 2e-5;
+        double seconds =
+                slower * (load.equals("ZIPF") ? 1.2 : 1) * new Roofline(peak, 30e9).seconds(flops, read) + 2e-5;
         double weights = cost.weightBytes(type);
         Map<Metric, Double> metrics = new LinkedHashMap<>();
         metrics.put(Metric.TOKENS, (double) tokens);
@@ -149,13 +162,20 @@ final class SyntheticRun {
         metrics.put(Metric.BANDWIDTH, 30e9);
         metrics.put(Metric.ERROR, type == ElementType.FLOAT32 ? 3e-6 : 6e-3);
         Map<String, String> params = new TreeMap<>(Map.of(
-                "shape", shape.name(),
-                "scale", "SMALL",
-                "variant", variant.name(),
-                "precision", precision,
-                "load", load,
-                "tokens", String.valueOf(tokens),
-                "implementation", implementation));
+                "shape",
+                shape.name(),
+                "scale",
+                "SMALL",
+                "variant",
+                variant.name(),
+                "precision",
+                precision,
+                "load",
+                load,
+                "tokens",
+                String.valueOf(tokens),
+                "implementation",
+                implementation));
         if (passes == 3) {
             params.put("recompute", "false");
         }
@@ -178,7 +198,9 @@ final class SyntheticRun {
                 Map.of("score", value, "scoreUnit", metric.unit(), "rawData", List.of(List.of(value, value)))));
         Map<String, Object> primary = new LinkedHashMap<>();
         primary.put("scoreUnit", Result.MILLISECONDS);
-        primary.put("rawData", values.isEmpty() ? List.of() : List.of(values.subList(0, 3), values.subList(3, values.size())));
+        primary.put(
+                "rawData",
+                values.isEmpty() ? List.of() : List.of(values.subList(0, 3), values.subList(3, values.size())));
         Map<String, Object> result = new LinkedHashMap<>();
         result.put("benchmark", benchmark);
         result.put("mode", "avgt");

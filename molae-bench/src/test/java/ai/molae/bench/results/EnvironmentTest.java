@@ -28,7 +28,8 @@ class EnvironmentTest {
                 .containsKeys("cpu", "threads", "isa", "os", "jdk", "memory", "heap", "molae", "commit", "date")
                 .containsEntry("djl", "0.35.1")
                 .hasEntrySatisfying("libtorch", version -> assertThat(version).matches("\\d+\\.\\d+.*"))
-                .hasEntrySatisfying("onnxruntime", version -> assertThat(version).matches("\\d+\\.\\d+.*"))
+                .hasEntrySatisfying(
+                        "onnxruntime", version -> assertThat(version).matches("\\d+\\.\\d+.*"))
                 .hasEntrySatisfying(
                         "gemm FLOAT32", kernels -> assertThat(kernels).matches("inference [A-Z]+, training [A-Z]+.*"))
                 .hasEntrySatisfying("gemm INT8", kernels -> assertThat(kernels).matches("inference [A-Z]+"));
@@ -36,7 +37,8 @@ class EnvironmentTest {
 
     @Test
     void aFileHoldsTheFactsInTheirOrder() throws IOException {
-        Environment environment = new Environment(Map.of("cpu", "<a> \"b\"")).with("zebra", "1").with("ant", "ü");
+        Environment environment =
+                new Environment(Map.of("cpu", "<a> \"b\"")).with("zebra", "1").with("ant", "ü");
         Path file = folder.resolve("environment.json");
         environment.write(file);
 

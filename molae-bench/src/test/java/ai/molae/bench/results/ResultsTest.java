@@ -65,7 +65,9 @@ class ResultsTest {
                 "[] []; run.json is not JSON as JMH writes it"
             })
     void whatIsBrokenIsNamedWithItsPlace(String json, String message) {
-        assertThatIOException().isThrownBy(() -> Results.parse(json, "run.json")).withMessageContaining(message);
+        assertThatIOException()
+                .isThrownBy(() -> Results.parse(json, "run.json"))
+                .withMessageContaining(message);
     }
 
     /** 12 GFLOPs in 100 ms with 600 MB; 400 GFLOP/s need 30 ms, 10 GB/s need 60 ms. */

@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/** Amounts one below the other, from zero, with a name of any length on their left, as an SVG. */
+/** Amounts one below the other, from zero, with a name on their left, or above if some name is long, as an SVG. */
 public final class RowChart {
 
     private static final int WIDTH = 460;
@@ -15,10 +15,13 @@ public final class RowChart {
     private static final int BAR = 12;
     private static final int GAP = 10;
 
-    /** About the width of a letter, and the most room that names get. */
-    private static final double LETTER = 6.4;
+    /** The height of a name above its bars. */
+    private static final int NAME = 15;
 
-    private static final int MOST_NAME = 190;
+    /** About the width of a letter, and the most room that names on the left get. */
+    private static final double LETTER = 7;
+
+    private static final int MOST_NAME = 170;
 
     /**
      * What the bars of a place are.
@@ -131,11 +134,13 @@ public final class RowChart {
     }
 
     private String svg() {
-        int row = BAR * series.size() + GAP;
-        int bottom = TOP + row * places.size();
         int letters =
                 places.stream().mapToInt(bars -> bars.name().length()).max().orElse(0);
-        double left = Math.min(MOST_NAME, 14 + LETTER * letters);
+        boolean above = 14 + LETTER * letters > MOST_NAME;
+        int head = above ? NAME : 0;
+        int row = head + BAR * series.size() + GAP;
+        int bottom = TOP + row * places.size();
+        double left = above ? 8 : 14 + LETTER * letters;
         double most = places.stream()
                 .flatMap(bars -> bars.values().stream())
                 .filter(Double::isFinite)
@@ -150,7 +155,24 @@ public final class RowChart {
             append(svg, "<text class=x x=\"%.1f\" y=\"%d\">%s</text>", x.at(tick), bottom + 16, Html.number(tick));
         }
         for (int i = 0; i < places.size(); i++) {
-            draw(svg, places.get(i), TOP + i * row + GAP / 2.0, x);
+            Bars bars = places.get(i);
+            double top = TOP + i * row + GAP / 2.0;
+            if (above) {
+                append(
+                        svg,
+                        "<text class=above x=\"%.1f\" y=\"%.1f\">%s</text>",
+                        left + 2,
+                        top + NAME - 4,
+                        Html.escape(bars.name()));
+            } else {
+                append(
+                        svg,
+                        "<text class=name x=\"%.1f\" y=\"%.1f\">%s</text>",
+                        left - 6,
+                        top + BAR * series.size() / 2.0 + 4,
+                        Html.escape(bars.name()));
+            }
+            draw(svg, bars, top + head, x);
         }
         append(svg, "<path class=axis d=\"M%.1f %dV%d\"/>", left, TOP, bottom);
         if (Double.isFinite(even)) {
@@ -160,12 +182,6 @@ public final class RowChart {
     }
 
     private void draw(StringBuilder svg, Bars bars, double top, Axis x) {
-        append(
-                svg,
-                "<text class=name x=\"%.1f\" y=\"%.1f\">%s</text>",
-                x.at(0) - 6,
-                top + BAR * series.size() / 2.0 + 4,
-                Html.escape(bars.name()));
         for (int i = 0; i < series.size(); i++) {
             double value = bars.values().get(i);
             if (!Double.isFinite(value)) {

@@ -11,7 +11,7 @@ class RowChartTest {
 
     private static final List<Series> TWO = List.of(new Series("flops", 1), new Series("time", 0));
 
-    /** Names of 5 letters end at 46; the drawing reaches from there to 410. */
+    /** Names of 5 letters end at 49; the drawing reaches from there to 410. */
     @Test
     void barsAreAsLongAsTheirValues() {
         String figure = new RowChart("Ratio", "times", TWO)
@@ -23,12 +23,12 @@ class RowChartTest {
         assertThat(figure.split("<rect class=c1 ", -1)).hasSize(2);
         assertThat(figure.split("<rect class=c0 ", -1)).hasSize(3);
         assertThat(figure)
-                .contains("width=\"364.0\" height=\"11\" rx=1><title>first flops: 4</title>")
-                .contains("width=\"182.0\" height=\"11\" rx=1><title>first time: 2</title>")
-                .contains("width=\"91.0\" height=\"11\" rx=1><title>b time: 1</title>")
-                .contains("<path class=even d=\"M137.0 8V76\"/>")
+                .contains("width=\"361.0\" height=\"11\" rx=1><title>first flops: 4</title>")
+                .contains("width=\"180.5\" height=\"11\" rx=1><title>first time: 2</title>")
+                .contains("width=\"90.3\" height=\"11\" rx=1><title>b time: 1</title>")
+                .contains("<path class=even d=\"M139.3 8V76\"/>")
                 .contains("<i class=\"c1 bar\">flops</i><i class=\"c0 bar\">time</i>")
-                .contains("<text class=name x=\"40.0\"");
+                .contains("<text class=name x=\"43.0\"");
     }
 
     @Test
@@ -38,6 +38,19 @@ class RowChartTest {
                 .figure();
 
         assertThat(figure).contains("<rect class=c7 ").doesNotContain("<rect class=c0 ", "<i ");
+    }
+
+    @Test
+    void longNamesStandAboveTheirBars() {
+        String figure = new RowChart("Time", "ms", TWO)
+                .add("a name that needs more room than a bar", 3, 1)
+                .add("b", 1, 1)
+                .figure();
+
+        assertThat(figure)
+                .contains("<text class=above x=\"10.0\" y=\"24.0\">a name that", "viewBox=\"0 0 460 130\"")
+                .contains("x=\"8.0\" y=\"28.5\" width=\"402.0\"")
+                .doesNotContain("class=name");
     }
 
     @Test
