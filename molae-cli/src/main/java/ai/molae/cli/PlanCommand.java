@@ -4,6 +4,7 @@ import ai.molae.cli.options.LatentOptions;
 import ai.molae.cli.options.Ranges;
 import ai.molae.cli.plan.AtomicFile;
 import ai.molae.cli.plan.Comparison;
+import ai.molae.cli.plan.Measurement;
 import ai.molae.cli.plan.Plan;
 import ai.molae.cli.plan.PlanFormat;
 import ai.molae.cli.plan.Precision;
@@ -17,6 +18,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -41,11 +43,13 @@ import picocli.CommandLine.Spec;
             "  molae plan",
             "  molae plan --preset Qwen3-30B-A3B --latent 768 --tied",
             "  molae plan --preset DeepSeek-V3 --format csv --out plan.csv",
+            "  molae plan --measure --preset Qwen3-30B-A3B --precision int8",
             "  molae plan --hidden 2048 --intermediate 768 --experts 128 --top-k 8"
         })
 final class PlanCommand implements Callable<Integer> {
 
     private static final long DEFAULT_CONTEXT = 2048;
+    private static final long DEFAULT_TOKENS = 2048;
 
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -70,7 +74,10 @@ final class PlanCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nWhat is counted:%n", order = 3)
     private SettingOptions settings = new SettingOptions();
 
-    @ArgGroup(validate = false, heading = "%nOutput:%n", order = 4)
+    @ArgGroup(validate = false, heading = "%nThe machine at hand:%n", order = 4)
+    private MeasureOptions measuring = new MeasureOptions();
+
+    @ArgGroup(validate = false, heading = "%nOutput:%n", order = 5)
     private OutputOptions output = new OutputOptions();
 
     /** Made by picocli. */
@@ -87,9 +94,9 @@ final class PlanCommand implements Callable<Integer> {
         @Option(
                 names = "--tokens",
                 paramLabel = "T",
-                defaultValue = "2048",
-                description = "Tokens of a training batch (default: ${DEFAULT-VALUE}).")
-        private long tokens;
+                description = "Tokens of a training batch (default: " + DEFAULT_TOKENS
+                        + "), or with --measure of a prompt (" + MeasureOptions.DEFAULT_PREFILL + ").")
+        private @Nullable Long tokens;
 
         @Option(
                 names = "--context",
@@ -144,25 +151,68 @@ final class PlanCommand implements Callable<Integer> {
     public Integer call() {
         Plan plan;
         try {
+            if (measuring.measures()) {
+                measure();
+                return 0;
+            }
             plan = plan();
         } catch (ArithmeticException e) {
             throw new IllegalArgumentException(
                     "a count exceeds 2^63 - 1 = 9,223,372,036,854,775,807; choose smaller sizes");
         }
-        write(plan);
+        write(output.format.write(plan), plan.notes());
         return 0;
     }
 
-    private Plan plan() {
+    /** Whether flags give the shape. */
+    private boolean shaped() {
         boolean shaped = !shape.given().isEmpty();
         if (preset != null && shaped) {
             throw new IllegalArgumentException("--preset " + preset + " has its own shape, which "
                     + String.join(", ", shape.given()) + " would contradict; leave one of both away");
         }
-        if (shaped) {
+        return shaped;
+    }
+
+    private Comparison ofShape() {
+        MoeSpec moe = shape.layer();
+        return Comparison.ofLayers(moe, latent.factor(moe), shape.layers());
+    }
+
+    private List<Comparison> ofAllPresets() {
+        return ModelPresets.names().stream().map(this::comparison).toList();
+    }
+
+    private void measure() {
+        MeasureOptions.refuse(settings.peakGflops != null, "--peak-gflops", "measures the peak itself");
+        MeasureOptions.refuse(settings.bandwidthGbs != null, "--bandwidth-gbs", "measures the bandwidth itself");
+        MeasureOptions.refuse(settings.context != null, "--context", "times layers, which attend nothing");
+        MeasureOptions.refuse(settings.scalingLaw, "--scaling-law", "tells times, not losses");
+        MeasureOptions.refuse(settings.trainTokens != null, "--train-tokens", "trains nothing");
+        MeasureOptions.refuse(
+                shape.given().contains("--layers"), "--layers", "builds one layer, because all take the same time");
+        List<Comparison> comparisons =
+                shaped() ? List.of(ofShape()) : preset == null ? ofAllPresets() : List.of(comparison(preset));
+        PrintWriter error = spec.commandLine().getErr();
+        Measurement measurement = Measurement.of(
+                comparisons,
+                settings.precision,
+                settings.tokens == null
+                        ? MeasureOptions.DEFAULT_PREFILL
+                        : MeasureOptions.tokens("--tokens", settings.tokens),
+                MeasureOptions.tokens("--batch", settings.batch),
+                measuring.parameters(),
+                line -> {
+                    error.println(line);
+                    error.flush();
+                });
+        write(measurement.write(output.format), measurement.notes());
+    }
+
+    private Plan plan() {
+        if (shaped()) {
             refuseModelOptions();
-            MoeSpec moe = shape.layer();
-            return Plan.of(Comparison.ofLayers(moe, latent.factor(moe), shape.layers()), settings());
+            return Plan.of(ofShape(), settings());
         }
         if (preset != null) {
             return Plan.of(comparison(preset), settings());
@@ -171,7 +221,7 @@ final class PlanCommand implements Callable<Integer> {
             throw new IllegalArgumentException(
                     "the table over all presets has neither losses nor times; name one --preset");
         }
-        return Plan.overview(ModelPresets.names().stream().map(this::comparison).toList(), settings());
+        return Plan.overview(ofAllPresets(), settings());
     }
 
     private void refuseModelOptions() {
@@ -201,7 +251,7 @@ final class PlanCommand implements Callable<Integer> {
     private Settings settings() {
         return new Settings(
                 settings.precision,
-                Ranges.positive("--tokens", settings.tokens),
+                settings.tokens == null ? DEFAULT_TOKENS : Ranges.positive("--tokens", settings.tokens),
                 settings.context == null ? DEFAULT_CONTEXT : Ranges.positive("--context", settings.context),
                 Ranges.positive("--batch", settings.batch),
                 machine(),
@@ -236,9 +286,8 @@ final class PlanCommand implements Callable<Integer> {
         return Optional.ofNullable(tokens).map(given -> Ranges.finitePositive("--train-tokens", given));
     }
 
-    private void write(Plan plan) {
+    private void write(String text, List<String> notes) {
         PrintWriter error = spec.commandLine().getErr();
-        String text = output.format.write(plan);
         Path out = output.out;
         if (out == null) {
             Output.print(spec.commandLine(), text);
@@ -251,7 +300,7 @@ final class PlanCommand implements Callable<Integer> {
         }
         if (!output.format.hasNotes()) {
             // Data stays data: the sentences must not end up in the file.
-            plan.notes().forEach(error::println);
+            notes.forEach(error::println);
             error.flush();
         }
     }

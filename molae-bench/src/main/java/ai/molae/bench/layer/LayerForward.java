@@ -48,7 +48,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 7, time = 200, timeUnit = TimeUnit.MILLISECONDS)
 // A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
 // second.
-@Fork(value = 1)
+@Fork(value = 1, jvmArgsAppend = "-XX:NativeMemoryTracking=summary")
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
 public class LayerForward {
 

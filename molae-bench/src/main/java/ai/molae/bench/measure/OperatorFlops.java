@@ -135,7 +135,10 @@ public final class OperatorFlops {
 
     /** matmul calls mm: only the innermost multiplies. */
     private static boolean callsAnother(List<Operator> operators, int caller) {
-        for (int i = caller + 1; i < operators.size() && operators.get(i).start() < operators.get(caller).end(); i++) {
+        for (int i = caller + 1;
+                i < operators.size()
+                        && operators.get(i).start() < operators.get(caller).end();
+                i++) {
             if (operators.get(i).suspect() && operators.get(i).within(operators.get(caller))) {
                 return true;
             }
@@ -150,10 +153,15 @@ public final class OperatorFlops {
             case "aten::mm", "aten::bmm", "aten::_int_mm", "aten::mv", "aten::dot", "aten::vdot" -> product(
                     operator.argument(0, 2), columns(operator.argument(1, 2)));
                 // c, a [.., M, K], b [.., K, N], beta, alpha
-            case "aten::addmm", "aten::addmm_", "aten::baddbmm", "aten::baddbmm_", "aten::addmv", "aten::addmv_" -> product(
-                    operator.argument(1, 5), columns(operator.argument(2, 5)));
+            case "aten::addmm",
+                    "aten::addmm_",
+                    "aten::baddbmm",
+                    "aten::baddbmm_",
+                    "aten::addmv",
+                    "aten::addmv_" -> product(operator.argument(1, 5), columns(operator.argument(2, 5)));
                 // x [M, K], w [N, K], bias
-            case "aten::mkldnn_linear" -> product(operator.argument(0, 3), operator.argument(1, 3).get(0));
+            case "aten::mkldnn_linear" -> product(
+                    operator.argument(0, 3), operator.argument(1, 3).get(0));
                 // sizes of the input, gradient [M, N], w [N, K]
             case "aten::mkldnn_linear_backward_input" -> product(
                     operator.argument(1, 3), columns(operator.argument(2, 3)));
@@ -161,10 +169,12 @@ public final class OperatorFlops {
             case "aten::mkldnn_linear_backward_weights" -> product(
                     operator.argument(0, 4), columns(operator.argument(1, 4)));
                 // x [M, K], w [N, K], bias, attribute, scalars, algorithm
-            case "mkldnn::_linear_pointwise" -> product(operator.argument(0, 6), operator.argument(1, 6).get(0));
+            case "mkldnn::_linear_pointwise" -> product(
+                    operator.argument(0, 6), operator.argument(1, 6).get(0));
                 // x [M, K], scale, zero point, packed weight
             case "quantized::linear_with_input_q_dq_qweight_dq_output_fp32" -> product(
-                    operator.argument(0, 4), outputWidth(operators, index, operator.argument(0, 4).get(0)));
+                    operator.argument(0, 4),
+                    outputWidth(operators, index, operator.argument(0, 4).get(0)));
             default -> throw new IllegalStateException("the FLOPs of operator " + operator.name() + " on "
                     + operator.shapes() + " are not known; add it to OperatorFlops");
         };

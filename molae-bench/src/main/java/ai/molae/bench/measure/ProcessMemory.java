@@ -29,10 +29,9 @@ final class ProcessMemory {
 
     /**
      * Native bytes in use once everything is freed that nobody refers to: Java's direct buffers, through which arrays are filled, lie in {@code malloc}'s
-     * memory as well, and are freed after a garbage collection, by another thread. The least of several readings, because compiler threads of the
-     * JVM borrow memory and give it back.
+     * memory as well, and are freed after a garbage collection, by another thread. The least of several readings.
      *
-     * @return bytes in use of {@link NativeMemory#inUse()} plus those of GPUs, or empty where they cannot be told
+     * @return bytes in use of {@link NativeMemory#inUse()} less {@link JvmMemory}, plus those of GPUs; empty where they cannot be told
      */
     static OptionalLong settled() {
         OptionalLong first = inUse();
@@ -57,7 +56,7 @@ final class ProcessMemory {
 
     private static OptionalLong inUse() {
         OptionalLong host = NativeMemory.inUse();
-        return host.isEmpty() ? host : OptionalLong.of(host.getAsLong() + onGpus());
+        return host.isEmpty() ? host : OptionalLong.of(host.getAsLong() - JvmMemory.allocated() + onGpus());
     }
 
     /** Bytes that the GPUs have handed out, to this process's allocator, which keeps what was freed, and to others. */

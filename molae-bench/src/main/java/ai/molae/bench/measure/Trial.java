@@ -144,9 +144,8 @@ public final class Trial {
     static synchronized void putResidentPeak() {
         OptionalLong peak = residentPeakIsNew ? ProcessMemory.residentPeak() : OptionalLong.empty();
         if (peak.isPresent() && residentBaseline.isPresent()) {
-            FACTS.put(
-                    Metric.RESIDENT_PEAK_BYTES,
-                    (double) (peak.getAsLong() - residentBaseline.getAsLong() - notCounted));
+            FACTS.put(Metric.RESIDENT_PEAK_BYTES, (double)
+                    (peak.getAsLong() - residentBaseline.getAsLong() - notCounted));
         }
     }
 

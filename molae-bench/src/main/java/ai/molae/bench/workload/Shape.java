@@ -1,13 +1,12 @@
 package ai.molae.bench.workload;
 
-import ai.molae.cost.CostModel;
+import ai.molae.cost.LayerScaling;
 import ai.molae.spec.AttentionSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentAttentionSpec;
 import ai.molae.spec.ModelPresets;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
-import ai.molae.spec.SharedExpertSpec;
 
 /** Shapes of layers: those of published models, and one that nothing divides. */
 public enum Shape {
@@ -68,8 +67,7 @@ public enum Shape {
     }
 
     /**
-     * The standard layer, made smaller until it fits: half as many experts as long as there are four times those a token chooses, then half the
-     * width of everything. Ratios of widths, and the number of chosen experts, are those of the model.
+     * The standard layer, made smaller until it fits, see {@link LayerScaling}.
      *
      * @param scale the limit
      * @return its spec
@@ -85,13 +83,7 @@ public enum Shape {
      * @return its spec
      */
     MoeSpec standard(long mostParameters) {
-        MoeSpec spec = layer;
-        while (CostModel.layer(spec).parameters() > mostParameters) {
-            spec = canLoseExperts(spec)
-                    ? spec.toBuilder().setNumExperts(spec.numExperts() / 2).build()
-                    : narrower(spec);
-        }
-        return spec;
+        return LayerScaling.fit(layer, mostParameters);
     }
 
     /**
@@ -136,18 +128,5 @@ public enum Shape {
 
     private int scaled(int number, int hiddenSize) {
         return Math.max(1, Math.toIntExact((long) number * hiddenSize / layer.hiddenSize()));
-    }
-
-    private static boolean canLoseExperts(MoeSpec spec) {
-        return spec.numExperts() % 2 == 0 && spec.numExperts() / 2 >= 4 * spec.topK();
-    }
-
-    private static MoeSpec narrower(MoeSpec spec) {
-        MoeSpec.Builder half =
-                spec.toBuilder().setHiddenSize(spec.hiddenSize() / 2).setIntermediateSize(spec.intermediateSize() / 2);
-        spec.sharedExpert()
-                .ifPresent(shared -> half.optSharedExpert(
-                        new SharedExpertSpec(shared.intermediateSize() / 2, shared.sigmoidGated())));
-        return half.build();
     }
 }

@@ -88,8 +88,7 @@ class OperatorFlopsTest {
         LayerCost cost = CostModel.layer(layer.spec());
         try (Contender contender = Implementation.MOLAE.open(layer, precision)) {
             assertThat(OperatorFlops.count(() -> contender.forward(0)).orElseThrow())
-                    .isCloseTo(
-                            TOKENS * cost.forwardFlops(distinctGroups(layer)), withinPercentage(ROUNDING_PERCENT));
+                    .isCloseTo(TOKENS * cost.forwardFlops(distinctGroups(layer)), withinPercentage(ROUNDING_PERCENT));
         }
     }
 
@@ -115,12 +114,12 @@ class OperatorFlopsTest {
             NDArray x = manager.randomNormal(new ai.djl.ndarray.types.Shape(TOKENS, spec.hiddenSize()));
             x.setRequiresGradient(inputGradient);
             return OperatorFlops.count(() -> {
-                try (GradientTape tape = new GradientTape()) {
-                    tape.backward(block.forward(new ParameterStore(manager, false), new NDList(x), true)
-                            .get(0)
-                            .sum());
-                }
-            })
+                        try (GradientTape tape = new GradientTape()) {
+                            tape.backward(block.forward(new ParameterStore(manager, false), new NDList(x), true)
+                                    .get(0)
+                                    .sum());
+                        }
+                    })
                     .orElseThrow();
         }
     }
@@ -134,7 +133,9 @@ class OperatorFlopsTest {
 
     @Test
     void onlyTheInnermostOperatorCounts() {
-        assertThat(sum("""
+        assertThat(
+                        sum(
+                                """
                 {"name": "aten::linear", "ts": 0, "dur": 9, "shape": [[5, 3], [2, 3]]},
                 {"name": "aten::matmul", "ts": 1, "dur": 7, "shape": [[5, 3], [3, 2]]},
                 {"name": "aten::mm", "ts": 2, "dur": 5, "shape": [[5, 3], [3, 2]]},
@@ -144,7 +145,9 @@ class OperatorFlopsTest {
 
     @Test
     void anInterpretersStackStandsBeforeTheArguments() {
-        assertThat(sum("""
+        assertThat(
+                        sum(
+                                """
                 {"name": "mkldnn::_linear_pointwise", "ts": 2, "dur": 5,
                  "shape": [[7, 7], [], [5, 3], [4, 3], [], [], [], []]}"""))
                 .hasValue(2 * 5 * 3 * 4);
@@ -167,7 +170,8 @@ class OperatorFlopsTest {
 
     @Test
     void aProductOfAnUnknownKindIsRefused() {
-        assertThatThrownBy(() -> sum("{\"name\": \"aten::_new_grouped_mm\", \"ts\": 2, \"dur\": 5, \"shape\": [[5, 3]]}"))
+        assertThatThrownBy(
+                        () -> sum("{\"name\": \"aten::_new_grouped_mm\", \"ts\": 2, \"dur\": 5, \"shape\": [[5, 3]]}"))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("aten::_new_grouped_mm on [[5, 3]] are not known");
     }

@@ -106,6 +106,16 @@ public record Cell(Optional<Object> value, String text) {
     }
 
     /**
+     * A time.
+     *
+     * @param seconds how long
+     * @return the cell, with a prefix for people
+     */
+    public static Cell seconds(double seconds) {
+        return new Cell(Optional.of(seconds), Unit.SECOND.human(seconds));
+    }
+
+    /**
      * A part of a whole.
      *
      * @param share between 0 and 1
