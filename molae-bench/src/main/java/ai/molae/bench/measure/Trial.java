@@ -4,6 +4,7 @@ import ai.molae.djl.torch.NativeMemory;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the benchmark of this process has to say beside its time. A state fills it while it is set up, {@link TrialProfiler} passes it on with
@@ -14,6 +15,7 @@ public final class Trial {
     private static final Map<Metric, Double> FACTS = new EnumMap<>(Metric.class);
     private static Supplier<Map<Metric, Double>> betweenIterations = Map::of;
     private static long nativeBaseline;
+    private static NativeMemory.@Nullable Peak watch;
 
     private Trial() {}
 
@@ -40,6 +42,42 @@ public final class Trial {
     /** States that what is in use now, above what was when the trial began, is retained by what was built. Frees nothing. */
     public static synchronized void built() {
         NativeMemory.inUse().ifPresent(now -> FACTS.put(Metric.RETAINED_BYTES, (double) (now - nativeBaseline)));
+    }
+
+    /**
+     * Says that some of what was built since the beginning is not of what is measured, such as its inputs. Call it before {@link #built}.
+     *
+     * @param bytes of native memory that retained and peak bytes leave out
+     */
+    public static synchronized void leaveOut(long bytes) {
+        nativeBaseline += bytes;
+    }
+
+    /**
+     * Says that set-up is over. JMH sets up within its first iteration, whose peak would otherwise be that of the set-up, where weights may stand in
+     * memory twice.
+     */
+    public static synchronized void ready() {
+        if (watch != null) {
+            watch();
+        }
+    }
+
+    /** Watches the peak of native memory from here on. */
+    static synchronized void watch() {
+        watched();
+        watch = NativeMemory.watchPeak();
+    }
+
+    /** Ends watching. Returns the peak in bytes, 0 if nothing was watched. */
+    static synchronized long watched() {
+        NativeMemory.Peak ended = watch;
+        if (ended == null) {
+            return 0;
+        }
+        ended.close();
+        watch = null;
+        return ended.bytes().orElse(0);
     }
 
     /**

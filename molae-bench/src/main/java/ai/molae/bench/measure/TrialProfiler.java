@@ -1,10 +1,8 @@
 package ai.molae.bench.measure;
 
-import ai.molae.djl.torch.NativeMemory;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.infra.BenchmarkParams;
 import org.openjdk.jmh.infra.IterationParams;
 import org.openjdk.jmh.profile.InternalProfiler;
@@ -17,7 +15,6 @@ import org.openjdk.jmh.runner.IterationType;
 /** Adds the {@link Trial}'s facts and the memory of the process to JMH's results, as secondary metrics named by {@link Metric#key()}. */
 public final class TrialProfiler implements InternalProfiler {
 
-    private NativeMemory.@Nullable Peak watch;
     private long peak;
 
     /** Made by JMH. */
@@ -32,19 +29,14 @@ public final class TrialProfiler implements InternalProfiler {
     public void beforeIteration(BenchmarkParams benchmark, IterationParams iteration) {
         // The watcher takes time, so it looks on while the benchmark warms up.
         if (iteration.getType() == IterationType.WARMUP) {
-            watch = NativeMemory.watchPeak();
+            Trial.watch();
         }
     }
 
     @Override
     public Collection<? extends Result<?>> afterIteration(
             BenchmarkParams benchmark, IterationParams iteration, IterationResult result) {
-        NativeMemory.Peak watched = watch;
-        if (watched != null) {
-            watched.close();
-            peak = Math.max(peak, watched.bytes().orElse(0));
-            watch = null;
-        }
+        peak = Math.max(peak, Trial.watched());
         if (peak > 0) {
             Trial.put(Metric.PEAK_BYTES, (double) (peak - Trial.nativeBaseline()));
         }
