@@ -75,8 +75,7 @@ public final class Measurements {
         quantities.put(Quantity.TIME, time);
         double floor = Derived.FLOOR_MILLISECONDS.of(result);
         if (floor > 0) {
-            quantities.put(
-                    Quantity.TIME_OVER_ROOFLINE, new Estimate(time.median() / floor, time.relativeError()));
+            quantities.put(Quantity.TIME_OVER_ROOFLINE, new Estimate(time.median() / floor, time.relativeError()));
         }
         put(quantities, Quantity.RETAINED_BYTES, result.metric(Metric.RETAINED_BYTES));
         put(quantities, Quantity.PEAK_BYTES, result.metric(Metric.PEAK_BYTES));

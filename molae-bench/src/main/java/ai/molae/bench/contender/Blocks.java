@@ -2,13 +2,18 @@ package ai.molae.bench.contender;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Block;
 import ai.djl.training.initializer.Initializer;
 import ai.molae.bench.workload.LayerCase;
+import ai.molae.bench.workload.Variant;
+import ai.molae.djl.lm.DenseFeedForward;
 import ai.molae.djl.moe.MoeBlock;
-import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.PreparableBlock;
+import ai.molae.spec.DenseSpec;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.ParameterShape;
 import java.util.LinkedHashMap;
@@ -19,36 +24,53 @@ final class Blocks {
 
     private Blocks() {}
 
-    /** A block with the case's weights, float32. */
-    static MoeBlock build(NDManager manager, MoeBlock.Builder builder, LayerCase layer) {
+    /**
+     * molae's block for a case, float32, with the case's weights.
+     *
+     * @param precision of its products in training
+     * @param recompute whether training keeps no activations
+     */
+    static PreparableBlock molae(NDManager manager, LayerCase layer, Precision precision, boolean recompute) {
         MoeSpec spec = layer.spec();
-        MoeBlock block = builder.setSpec(spec).build();
+        if (layer.variant() != Variant.DENSE) {
+            return build(manager, MoeBlock.builder().optPrecision(precision).optRecompute(recompute), layer);
+        }
+        if (recompute) {
+            throw new IllegalArgumentException(
+                    "a dense feed-forward recomputes nothing by itself; use another variant, or keep its activations");
+        }
+        DenseSpec dense = new DenseSpec(spec.hiddenSize(), spec.intermediateSize(), spec.activation(), spec.gated());
+        return filled(manager, new DenseFeedForward(dense, precision, 1), spec, layer);
+    }
+
+    /** A {@code MoeBlock} with the case's weights, float32. */
+    static MoeBlock build(NDManager manager, MoeBlock.Builder builder, LayerCase layer) {
+        return build(manager, builder, layer.spec(), layer);
+    }
+
+    /** A block of any spec with weights as the case would have them. */
+    static MoeBlock build(NDManager manager, MoeBlock.Builder builder, MoeSpec spec, LayerCase layer) {
+        return filled(manager, builder.setSpec(spec).build(), spec, layer);
+    }
+
+    private static <B extends AbstractBlock> B filled(NDManager manager, B block, MoeSpec spec, LayerCase layer) {
         block.setInitializer(Initializer.ZEROS, parameter -> true);
         block.initialize(manager, DataType.FLOAT32, new Shape(1, spec.hiddenSize()));
-        try (NoGrad noGrad = new NoGrad()) {
-            for (ParameterShape parameter : spec.parameters()) {
-                fill(block.getDirectParameters().get(parameter.name()).getArray(), parameter, layer);
+        for (ParameterShape parameter : spec.parameters()) {
+            if (block.getDirectParameters().contains(parameter.name())) {
+                try (ArrayWriter writer = new ArrayWriter(
+                        block.getDirectParameters().get(parameter.name()).getArray())) {
+                    for (int i = 0; i < parameter.shape().get(0); i++) {
+                        writer.write(layer.slice(parameter, i));
+                    }
+                }
             }
         }
         return block;
     }
 
-    private static void fill(NDArray array, ParameterShape parameter, LayerCase layer) {
-        int slices = parameter.shape().get(0);
-        long size = parameter.size() / slices;
-        try (NDManager scope = array.getManager().newSubManager()) {
-            NDArray flat = array.reshape(slices, size);
-            flat.attach(scope);
-            for (int i = 0; i < slices; i++) {
-                try (NDArray numbers = scope.create(layer.slice(parameter, i))) {
-                    flat.set(new NDIndex(i), numbers);
-                }
-            }
-        }
-    }
-
     /** The parameters of a block by name. */
-    static Map<String, NDArray> parameters(MoeBlock block) {
+    static Map<String, NDArray> parameters(Block block) {
         Map<String, NDArray> parameters = new LinkedHashMap<>();
         block.getDirectParameters()
                 .forEach(
@@ -60,9 +82,9 @@ final class Blocks {
     static NDArray[] inputs(NDManager manager, LayerCase layer) {
         NDArray[] inputs = new NDArray[Contender.INPUTS];
         for (int i = 0; i < inputs.length; i++) {
-            try (NDArray java = manager.create(
-                    layer.input(i), new Shape(layer.tokens(), layer.spec().hiddenSize()))) {
-                inputs[i] = java.duplicate();
+            inputs[i] = manager.zeros(new Shape(layer.tokens(), layer.spec().hiddenSize()));
+            try (ArrayWriter writer = new ArrayWriter(inputs[i])) {
+                writer.write(layer.input(i));
             }
         }
         return inputs;

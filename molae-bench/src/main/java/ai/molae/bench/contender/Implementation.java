@@ -3,6 +3,7 @@ package ai.molae.bench.contender;
 import ai.molae.bench.measure.CeilingProbe;
 import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.workload.LayerCase;
+import ai.molae.cost.ActivationPolicy;
 import ai.molae.djl.torch.Precision;
 
 /** Who computes a layer. */
@@ -17,6 +18,15 @@ public enum Implementation {
     JAVACPP_PYTORCH;
 
     /**
+     * Whether its products are DJL's, so that libtorch's profiler sees them.
+     *
+     * @return false for peers that bring a library of their own
+     */
+    public boolean isDjl() {
+        return this == MOLAE || this == NDARRAY_LOOP;
+    }
+
+    /**
      * Opens a layer for inference.
      *
      * @param layer what to build
@@ -27,9 +37,9 @@ public enum Implementation {
     public Contender open(LayerCase layer, Precision precision) {
         return switch (this) {
             case MOLAE -> new MolaeContender(layer, precision);
-            case JAVACPP_PYTORCH -> new JavaCppContender(layer, precision);
+            case NDARRAY_LOOP -> new NDArrayContender(layer, precision);
             case ONNX_RUNTIME -> new OnnxRuntimeContender(layer, precision);
-            case NDARRAY_LOOP -> throw new IllegalArgumentException(this + " is not there yet");
+            case JAVACPP_PYTORCH -> new JavaCppContender(layer, precision);
         };
     }
 
@@ -49,6 +59,23 @@ public enum Implementation {
                 yield new Ceilings(precision);
             }
             case JAVACPP_PYTORCH -> new JavaCppCeilings(precision);
+        };
+    }
+
+    /**
+     * Opens a layer for training.
+     *
+     * @param layer what to build
+     * @param precision of the products; weights and gradients are float32
+     * @param activations what stays between forward and backward: KEEP_GATHERED by DJL's own collector, the others by molae's gradient tape
+     * @return the layer, which the caller closes
+     * @throws IllegalArgumentException if this implementation cannot do it; the message says why
+     */
+    public Trainee openTraining(LayerCase layer, Precision precision, ActivationPolicy activations) {
+        return switch (this) {
+            case MOLAE -> DjlTrainee.molae(layer, precision, activations);
+            case NDARRAY_LOOP -> DjlTrainee.loop(layer, precision, activations);
+            case ONNX_RUNTIME, JAVACPP_PYTORCH -> throw new IllegalArgumentException(this + " does not train here");
         };
     }
 }

@@ -5,18 +5,18 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.ParameterStore;
 import ai.molae.bench.workload.LayerCase;
-import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.PreparableBlock;
 
-/** molae's {@code MoeBlock}, prepared for inference. */
+/** molae's {@code MoeBlock}, prepared for inference; {@link ai.molae.bench.workload.Variant#DENSE} is its {@code DenseFeedForward}. */
 final class MolaeContender implements Contender {
 
     private final NDManager manager = NDManager.newBaseManager();
-    private final MoeBlock block;
+    private final PreparableBlock block;
     private final NDArray[] inputs;
 
     MolaeContender(LayerCase layer, Precision precision) {
-        block = Blocks.build(manager, MoeBlock.builder(), layer);
+        block = Blocks.molae(manager, layer, Precision.FLOAT32, false);
         block.prepareForInference(precision);
         inputs = Blocks.inputs(manager, layer);
     }

@@ -51,7 +51,9 @@ final class BenchCommand implements Callable<Integer> {
         @Option(names = "--quick", description = "The default: within ten minutes on two cores.")
         private boolean quick;
 
-        @Option(names = "--full", description = "Every shape in every precision, larger layers: within two hours, 16 GB.")
+        @Option(
+                names = "--full",
+                description = "Every shape in every precision, larger layers: within two hours, 16 GB.")
         private boolean full;
     }
 
@@ -103,7 +105,9 @@ final class BenchCommand implements Callable<Integer> {
         Path folder = folder();
         Path facts = folder.resolve(Environment.FILE);
         Environment environment = Environment.collect()
-                .with("command", String.join(" ", spec.commandLine().getParseResult().originalArgs()));
+                .with(
+                        "command",
+                        String.join(" ", spec.commandLine().getParseResult().originalArgs()));
         environment.write(facts);
         long start = System.nanoTime();
         List<String> failed = new SuiteRun(folder, jvmOptions).run(sections, err);

@@ -29,7 +29,10 @@ final class CompareCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // picocli sets it
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "BEFORE", description = "A folder that molae bench wrote, or a JSON file of JMH.")
+    @Parameters(
+            index = "0",
+            paramLabel = "BEFORE",
+            description = "A folder that molae bench wrote, or a JSON file of JMH.")
     private Path before = Path.of("");
 
     @Parameters(index = "1", paramLabel = "AFTER", description = "Another one.")

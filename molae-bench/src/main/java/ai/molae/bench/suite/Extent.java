@@ -53,12 +53,11 @@ enum Extent {
             sections.add(decode(1).with("shape", main).with("variant", others));
             sections.add(training().with("shape", main).with("variant", others));
             sections.add(decode(4, 16).with("shape", main));
-            sections.add(forward(1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096).with("shape", main));
+            sections.add(
+                    forward(1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096).with("shape", main));
             sections.add(training(128, 1024, 2048).with("shape", main));
         } else {
-            sections.add(forward(512)
-                    .with("shape", main)
-                    .with("precision", Precision.FLOAT32, Precision.INT8));
+            sections.add(forward(512).with("shape", main).with("precision", Precision.FLOAT32, Precision.INT8));
             sections.add(forward(1, 8, 64, 4096).with("shape", main));
         }
         sections.add(forward(512).with("shape", main).with("load", ExpertLoad.ZIPF));

@@ -1,9 +1,9 @@
 package ai.molae.bench.suite;
 
 import ai.molae.cli.work.Meter;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
-import java.io.IOException;
 import java.io.Writer;
 import java.util.ArrayList;
 import java.util.Collection;

@@ -11,7 +11,8 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "report",
         mixinStandardHelpOptions = true,
-        description = "Write index.html, report.md and results.csv from the jmh.json of a folder, for example after an interrupted run.")
+        description =
+                "Write index.html, report.md and results.csv from the jmh.json of a folder, for example after an interrupted run.")
 final class ReportCommand implements Callable<Integer> {
 
     @Parameters(index = "0", paramLabel = "DIR", description = "A folder with jmh.json.")

@@ -1,5 +1,7 @@
 package ai.molae.bench.workload;
 
+import ai.molae.route.Routing;
+import ai.molae.route.TopKRouter;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.ParameterShape;
 import java.util.Collections;
@@ -85,7 +87,7 @@ public record LayerCase(Shape shape, Scale scale, Variant variant, ExpertLoad lo
         int n = spec.hiddenSize();
         int N = spec.numExperts();
         if (N > n) {
-            throw new IllegalStateException(N + " experts need as many coordinates, hidden size is " + n);
+            throw new IllegalArgumentException(N + " experts need as many coordinates, hidden size is " + n);
         }
         List<Integer> experts = IntStream.range(0, N).boxed().collect(Collectors.toList());
         Collections.shuffle(experts, new Random(SEED));
@@ -101,5 +103,34 @@ public record LayerCase(Shape shape, Scale scale, Variant variant, ExpertLoad lo
             }
         }
         return x;
+    }
+
+    /**
+     * What the router makes of an input in float64. Its weights being unit vectors, logits are coordinates.
+     *
+     * @param input as {@link #input} returns it
+     * @return l {@code [T, N]}
+     */
+    public double[][] logits(float[] input) {
+        MoeSpec spec = spec();
+        double[][] logitsTN = new double[tokens][spec.numExperts()];
+        for (int t = 0; t < tokens; t++) {
+            for (int i = 0; i < spec.numExperts(); i++) {
+                logitsTN[t][i] = input[t * spec.hiddenSize() + i];
+            }
+        }
+        return logitsTN;
+    }
+
+    /**
+     * The routing of an input in float64.
+     *
+     * @param input as {@link #input} returns it
+     * @return which experts its tokens choose
+     */
+    public Routing routing(float[] input) {
+        MoeSpec spec = spec();
+        double[] bias = new double[spec.router().correctionBias() ? spec.numExperts() : 0];
+        return new TopKRouter(spec).route(logits(input), bias);
     }
 }

@@ -3,7 +3,7 @@ package ai.molae.bench.workload;
 import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.MoeSpec;
-import ai.molae.spec.RouterSpec;
+import ai.molae.spec.SharedExpertSpec;
 import java.util.stream.IntStream;
 
 /**
@@ -11,7 +11,11 @@ import java.util.stream.IntStream;
  * which a factored operator has more parameters than a dense one.
  */
 public enum Variant {
-    /** One expert of K times the width, which every token visits: a dense feed-forward of the same FLOPs per token. */
+    /**
+     * A dense feed-forward of the same FLOPs per token: as wide as the K experts that a token visits and the shared one together. Written as a layer of one
+     * expert, for those implementations that have nothing simpler; its router of n weights gives every token the weight 1, and is one part in 3·K·m of
+     * the layer's parameters and FLOPs.
+     */
     DENSE,
     /** The standard layer. */
     MOE,
@@ -42,12 +46,7 @@ public enum Variant {
     public MoeSpec of(MoeSpec standard) {
         int N = standard.numExperts();
         return switch (this) {
-            case DENSE -> standard.toBuilder()
-                    .setIntermediateSize(standard.topK() * standard.intermediateSize())
-                    .setNumExperts(1)
-                    .setTopK(1)
-                    .optRouter(RouterSpec.builder().build())
-                    .build();
+            case DENSE -> dense(standard);
             case MOE -> standard;
             case MOLAE -> molae(standard, N, false);
             case MOLAE_QUARTER -> molae(standard, quarter(N), false);
@@ -76,6 +75,19 @@ public enum Variant {
      */
     public static int latentSize(MoeSpec standard) {
         return Math.min(standard.intermediateSize(), standard.hiddenSize() / 2);
+    }
+
+    private static MoeSpec dense(MoeSpec standard) {
+        int shared =
+                standard.sharedExpert().map(SharedExpertSpec::intermediateSize).orElse(0);
+        return MoeSpec.builder()
+                .setHiddenSize(standard.hiddenSize())
+                .setIntermediateSize(standard.topK() * standard.intermediateSize() + shared)
+                .setNumExperts(1)
+                .setTopK(1)
+                .optActivation(standard.activation())
+                .optGated(standard.gated())
+                .build();
     }
 
     private static int quarter(int experts) {

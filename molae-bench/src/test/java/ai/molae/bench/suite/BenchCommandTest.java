@@ -26,7 +26,10 @@ class BenchCommandTest {
     @Test
     void listsWhatWouldRun() {
         assertThat(run("bench", "--list", "--preset", "PAPER")).isZero();
-        assertThat(out.toString()).contains("layer.LayerForward.forward").contains("PAPER").doesNotContain("MIXTRAL");
+        assertThat(out.toString())
+                .contains("layer.LayerForward.forward")
+                .contains("PAPER")
+                .doesNotContain("MIXTRAL");
         String quick = out.toString();
 
         assertThat(run("bench", "--full", "--list", "--preset", "PAPER")).isZero();
@@ -39,7 +42,8 @@ class BenchCommandTest {
             for (Section section : extent.sections(java.util.Arrays.asList(ai.molae.bench.workload.Shape.values()))) {
                 String name = section.benchmark();
                 Class<?> benchmark = Class.forName("ai.molae.bench." + name.substring(0, name.lastIndexOf('.')));
-                assertThat(benchmark.getMethod(name.substring(name.lastIndexOf('.') + 1))).isNotNull();
+                assertThat(benchmark.getMethod(name.substring(name.lastIndexOf('.') + 1)))
+                        .isNotNull();
                 section.parameters().forEach((parameter, values) -> assertThat(benchmark.getFields())
                         .as(name)
                         .anySatisfy(field -> assertThat(field.getName()).isEqualTo(parameter)));

@@ -42,7 +42,8 @@ class BenchmarksJarPackagedTest {
         assertThat(all).isNotEmpty();
         assertThat(listed).containsAll(all);
         assertThat(Arrays.stream(Extent.values())
-                        .flatMap(extent -> extent.sections(Arrays.asList(ai.molae.bench.workload.Shape.values())).stream())
+                        .flatMap(extent ->
+                                extent.sections(Arrays.asList(ai.molae.bench.workload.Shape.values())).stream())
                         .map(section -> "ai.molae.bench." + section.benchmark())
                         .distinct())
                 .isSubsetOf(listed);
@@ -53,12 +54,26 @@ class BenchmarksJarPackagedTest {
         String output = run(
                 folder,
                 "LayerForward",
-                "-p", "scale=" + Scale.TINY,
-                "-p", "shape=OLMOE_1B_7B",
-                "-p", "variant=MOE",
-                "-p", "tokens=2",
-                "-f", "1", "-wi", "1", "-w", "10ms", "-i", "1", "-r", "10ms",
-                "-prof", "ai.molae.bench.measure.TrialProfiler");
+                "-p",
+                "scale=" + Scale.TINY,
+                "-p",
+                "shape=OLMOE_1B_7B",
+                "-p",
+                "variant=MOE",
+                "-p",
+                "tokens=2",
+                "-f",
+                "1",
+                "-wi",
+                "1",
+                "-w",
+                "10ms",
+                "-i",
+                "1",
+                "-r",
+                "10ms",
+                "-prof",
+                "ai.molae.bench.measure.TrialProfiler");
 
         assertThat(output).contains(":" + Metric.WEIGHT_BYTES.key()).contains(":" + Metric.ERROR.key());
     }
@@ -70,7 +85,10 @@ class BenchmarksJarPackagedTest {
 
             assertThat(names).contains("org/openjdk/jmh/Main.class", "ai/molae/bench/layer/LayerForward.class");
             assertThat(names).noneMatch(name -> name.endsWith(".so") && name.contains("torch"));
-            assertThat(jar.getManifest().getMainAttributes().getValue("Class-Path").split(" "))
+            assertThat(jar.getManifest()
+                            .getMainAttributes()
+                            .getValue("Class-Path")
+                            .split(" "))
                     .isNotEmpty()
                     .allSatisfy(path ->
                             assertThat(JAR.resolveSibling(path)).as(path).exists());

@@ -1,0 +1,63 @@
+package ai.molae.bench.layer;
+
+import ai.molae.bench.contender.Trainee;
+import ai.molae.cost.ActivationPolicy;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.TearDown;
+
+/**
+ * Forward and backward pass of one layer: gradients of all weights and of the input, without an optimizer.
+ *
+ * <pre>{@code
+ * java -jar benchmarks.jar LayerTraining -p shape=QWEN3_30B_A3B -p variant=MOE,MOLAE -p precision=FLOAT32,BFLOAT16 \
+ *     -p activations=KEEP_DISTINCT,RECOMPUTE -p tokens=512,2048 -prof ai.molae.bench.measure.TrialProfiler
+ * java -jar benchmarks.jar LayerTraining -p implementation=MOLAE,NDARRAY_LOOP -p precision=FLOAT32 -p activations=KEEP_GATHERED ...
+ * }</pre>
+ *
+ * <p>What to see: MOLAE takes about the share of MOE's time that its FLOPs are of MOE's; RECOMPUTE takes a third more time than KEEP_DISTINCT at most, and holds
+ * less; {@code bytes.peak} on the tape is little more than {@code bytes.peak.expected}. DJL's own collector (KEEP_GATHERED) needs far more of both.
+ */
+@SuppressWarnings("NullAway.Init") // JMH calls open() first
+public class LayerTraining extends LayerBenchmark {
+
+    /** Rows of an input. */
+    @Param("512")
+    public int tokens = 512;
+
+    /** What stays in memory between forward and backward: KEEP_GATHERED is DJL's own collector, the others are molae's gradient tape. */
+    @Param({"KEEP_DISTINCT", "RECOMPUTE"})
+    public ActivationPolicy activations = ActivationPolicy.KEEP_DISTINCT;
+
+    private Trainee trainee;
+    private int call;
+
+    /** Made by JMH. */
+    public LayerTraining() {}
+
+    /** Builds the layer, checks its gradient and states what it should cost. */
+    @Setup(Level.Trial)
+    public void open() {
+        trainee = begin(
+                tokens,
+                (layer, products) -> implementation.openTraining(layer, products, activations),
+                layer -> layer.step(0));
+        new LayerFacts(layer(tokens)).putTraining(precision, activations);
+        ready(new Reference(layer(tokens)).checkInputGradient(0, trainee.inputGradient(0), precision));
+    }
+
+    /** One step. */
+    @Benchmark
+    public void step() {
+        trainee.step(call++);
+    }
+
+    /** Frees the layer. */
+    @TearDown(Level.Trial)
+    public void close() {
+        end();
+        trainee.close();
+    }
+}
