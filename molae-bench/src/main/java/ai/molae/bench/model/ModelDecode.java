@@ -120,6 +120,7 @@ public class ModelDecode {
                 Metric.ERROR, LogitsCheck.check(made + " decoded", expected, read(manager, model, prompt), precision));
         state(CostModel.model(model.spec()));
         Trial.betweenIterations(ceilings::measure);
+        Trial.ready();
     }
 
     private void prepare(NDManager owner, CausalLm lm) {

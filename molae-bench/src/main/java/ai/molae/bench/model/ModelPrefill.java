@@ -116,6 +116,7 @@ public class ModelPrefill {
         Trial.put(Metric.ERROR, LogitsCheck.check(made.toString(), expected, actual, precision));
         state(CostModel.model(model.spec()));
         Trial.betweenIterations(ceilings::measure);
+        Trial.ready();
     }
 
     private void prepare(NDManager owner, CausalLm lm) {

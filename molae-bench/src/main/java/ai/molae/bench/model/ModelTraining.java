@@ -120,6 +120,7 @@ public class ModelTraining {
                         .bytes()
                         .total());
         Trial.betweenIterations(ceilings::measure);
+        Trial.ready();
     }
 
     private long[] longs(int[] window, int from) {
