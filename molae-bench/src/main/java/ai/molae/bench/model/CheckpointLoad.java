@@ -105,12 +105,14 @@ public class CheckpointLoad {
         List<float[]> first = firstLoad();
         collectBuffers();
         Trial.begin();
-        try (NDManager scope = manager.newSubManager();
-                Checkpoint checkpoint = Checkpoint.open(folder)) {
-            CausalLm model = checkpoint.loadForInference(scope, precision);
+        try (NDManager scope = manager.newSubManager()) {
+            CausalLm model;
+            try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+                model = checkpoint.loadForInference(scope, precision);
+                Trial.put(Metric.READ_BYTES, (double) checkpoint.tensors().bytes());
+            }
             collectBuffers();
             Trial.built();
-            Trial.put(Metric.READ_BYTES, (double) checkpoint.tensors().bytes());
             List<float[]> second = logits(scope, model);
             Trial.put(Metric.ERROR, LogitsCheck.check(made + " loaded", expected, second, precision));
             checkSame(first, second);
