@@ -56,8 +56,8 @@ import org.openjdk.jmh.annotations.Warmup;
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
 public class CheckpointLoad {
 
-    /** So many prompts are read to check a model; odd, so that there is a median. */
-    private static final int PROMPTS = 5;
+    /** So many prompts are read to check a model. */
+    private static final int PROMPTS = 9;
 
     private static final int PROMPT = 16;
 
