@@ -56,8 +56,8 @@ import org.openjdk.jmh.annotations.Warmup;
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
 public class CheckpointLoad {
 
-    /** So many prompts are read to check a model; odd, so that there is a median. */
-    private static final int PROMPTS = 5;
+    /** So many prompts are read to check a model. */
+    private static final int PROMPTS = 9;
 
     private static final int PROMPT = 16;
 
@@ -105,12 +105,14 @@ public class CheckpointLoad {
         List<float[]> first = firstLoad();
         collectBuffers();
         Trial.begin();
-        try (NDManager scope = manager.newSubManager();
-                Checkpoint checkpoint = Checkpoint.open(folder)) {
-            CausalLm model = checkpoint.loadForInference(scope, precision);
+        try (NDManager scope = manager.newSubManager()) {
+            CausalLm model;
+            try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+                model = checkpoint.loadForInference(scope, precision);
+                Trial.put(Metric.READ_BYTES, (double) checkpoint.tensors().bytes());
+            }
             collectBuffers();
             Trial.built();
-            Trial.put(Metric.READ_BYTES, (double) checkpoint.tensors().bytes());
             List<float[]> second = logits(scope, model);
             Trial.put(Metric.ERROR, LogitsCheck.check(made + " loaded", expected, second, precision));
             checkSame(first, second);

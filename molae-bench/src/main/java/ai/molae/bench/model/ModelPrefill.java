@@ -54,8 +54,8 @@ import org.openjdk.jmh.annotations.Warmup;
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
 public class ModelPrefill {
 
-    /** So many prompts are read in turns, and checked; odd, so that there is a median. */
-    private static final int PROMPTS = 5;
+    /** So many prompts are read in turns, and checked. */
+    private static final int PROMPTS = 9;
 
     /** The model whose layers it has. */
     @Param("QWEN3_30B_A3B")

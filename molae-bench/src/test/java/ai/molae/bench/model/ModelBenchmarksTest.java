@@ -33,7 +33,7 @@ class ModelBenchmarksTest {
     @CsvSource({
         "QWEN3_30B_A3B, MOE, FLOAT32",
         "QWEN3_30B_A3B, MOLAE, BFLOAT16",
-        "DEEPSEEK_V3, MOLAE_EIGHT_TIED, INT8",
+        "DEEPSEEK_V3, MOLAE, INT8",
         "AWKWARD, DENSE, BFLOAT16",
     })
     void aPromptGivesTheLogitsOfTheFloat32Model(Shape shape, Variant variant, Precision precision) {
@@ -45,7 +45,7 @@ class ModelBenchmarksTest {
         benchmark.tokens = 32;
         benchmark.open();
         float[] first = benchmark.prefill();
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 8; i++) {
             assertThat(benchmark.prefill()).isNotEqualTo(first);
         }
         assertThat(benchmark.prefill()).as("the first prompt again").isEqualTo(first);
@@ -138,7 +138,7 @@ class ModelBenchmarksTest {
                 assertThatThrownBy(() -> LogitsCheck.check("the model", right, logits(manager, model), precision))
                         .isInstanceOf(IllegalStateException.class)
                         .hasMessageContaining("the logits of the model in " + precision + " differ")
-                        .hasMessageContaining("median of 3 positions");
+                        .hasMessageContaining("lower quartile of 3 positions");
             }
             List<float[]> broken = logits(manager, TINY.build(manager, Precision.FLOAT32));
             broken.get(1)[7] = Float.NaN;
