@@ -28,7 +28,7 @@ class CsvReportTest {
                         "benchmark,note,tokens,unit,median,lower quartile,upper quartile,iterations,tokens,flops,zebra,gflops GFLOP/s,");
         assertThat(lines[1])
                 .startsWith(
-                        "a.B.c,\"x,\"\"y\"\"\",2,ms/op,2,1.5,3,3,2,123456789012,0.0000001,61.728394506,61728394506,1,1000,");
+                        "a.B.c,\"x,\"\"y\"\"\",2,ms/op,2,1.5,3,3,2,123456789012,0.0000001,61728.394506,61728394506,1,1000,");
         assertThat(lines[2]).startsWith("a.B.d,,,ms/op,,,,0,,,,,");
         assertThat(lines[2].split(",", -1)).hasSameSizeAs(lines[0].split(",", -1));
         assertThat(lines[3]).isEmpty();

@@ -12,6 +12,7 @@ import java.util.Map;
 import org.jsoup.Jsoup;
 import org.jsoup.nodes.Document;
 import org.jsoup.nodes.Element;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,17 +22,24 @@ import org.junit.jupiter.params.provider.CsvSource;
 class ReportStructureTest {
 
     @TempDir
-    Path folder;
+    static Path folder;
 
-    private Document page() throws IOException {
+    private static Document page;
+
+    private static Document page() {
+        return page;
+    }
+
+    @BeforeAll
+    static void write() throws IOException {
         Files.writeString(folder.resolve("jmh.json"), SyntheticRun.json());
         SyntheticRun.environment().write(folder.resolve("environment.json"));
         Files.writeString(folder.resolve("failures.txt"), "LayerForward.forward shape=BROKEN: out of memory\n");
-        return Jsoup.parse(ReportFolder.write(folder).toFile());
+        page = Jsoup.parse(ReportFolder.write(folder).toFile());
     }
 
     @Test
-    void thePageStandsAlone() throws IOException {
+    void thePageStandsAlone() {
         Document page = page();
 
         assertThat(page.title()).isEqualTo("molae benchmarks");
@@ -61,7 +69,7 @@ class ReportStructureTest {
         "results, 0, 1",
         "environment, 0, 1"
     })
-    void everySectionHasItsChartsAndTables(String id, int charts, int tables) throws IOException {
+    void everySectionHasItsChartsAndTables(String id, int charts, int tables) {
         Element section = page().getElementById(id);
 
         assertThat(section.select(".missing")).isEmpty();
@@ -82,7 +90,7 @@ class ReportStructureTest {
     }
 
     @Test
-    void theHeadlineHasRatiosOverThePublishedPresets() throws IOException {
+    void theHeadlineHasRatiosOverThePublishedPresets() {
         Element headline = page().getElementById("headline");
 
         assertThat(headline.select(".tile")).hasSize(5).allSatisfy(tile -> {
@@ -92,7 +100,7 @@ class ReportStructureTest {
     }
 
     @Test
-    void whatIsUnknownOrFailedIsInTheTableOfAllResults() throws IOException {
+    void whatIsUnknownOrFailedIsInTheTableOfAllResults() {
         Document page = page();
 
         assertThat(page.getElementById("results").text()).contains("Unheard.of", "size, \"quoted\"=1,5", "failed");
@@ -101,7 +109,7 @@ class ReportStructureTest {
     }
 
     @Test
-    void sectionsWithoutDataSaySo() throws IOException {
+    void sectionsWithoutDataSaySo() {
         String empty = new Report(List.of(), new Environment(Map.of()), List.of()).html();
         Document page = Jsoup.parse(empty);
 
@@ -122,7 +130,6 @@ class ReportStructureTest {
 
     @Test
     void markdownHasTheSameTables() throws IOException {
-        page();
         String markdown = Files.readString(folder.resolve("report.md"));
 
         assertThat(markdown)

@@ -8,7 +8,7 @@ import java.util.Locale;
 /** Amounts one below the other, from zero, with a name on their left, or above if some name is long, as an SVG. */
 public final class RowChart {
 
-    private static final int WIDTH = 460;
+    private static final int WIDTH = 420;
     private static final int RIGHT = 50;
     private static final int TOP = 8;
     private static final int BOTTOM = 24;

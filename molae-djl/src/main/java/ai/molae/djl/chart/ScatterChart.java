@@ -12,8 +12,8 @@ import java.util.stream.DoubleStream;
 /** Marks and curves over numbers, each axis linear or logarithmic, as an SVG. What an axis cannot show is left out. */
 public final class ScatterChart {
 
-    private static final int WIDTH = 460;
-    private static final int HEIGHT = 310;
+    private static final int WIDTH = 420;
+    private static final int HEIGHT = 300;
     private static final int LEFT = 52;
     private static final int RIGHT = 14;
     private static final int TOP = 12;

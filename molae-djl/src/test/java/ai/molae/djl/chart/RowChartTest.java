@@ -11,7 +11,7 @@ class RowChartTest {
 
     private static final List<Series> TWO = List.of(new Series("flops", 1), new Series("time", 0));
 
-    /** Names of 5 letters end at 49; the drawing reaches from there to 410. */
+    /** Names of 5 letters end at 49; the drawing reaches from there to 370. */
     @Test
     void barsAreAsLongAsTheirValues() {
         String figure = new RowChart("Ratio", "times", TWO)
@@ -23,10 +23,10 @@ class RowChartTest {
         assertThat(figure.split("<rect class=c1 ", -1)).hasSize(2);
         assertThat(figure.split("<rect class=c0 ", -1)).hasSize(3);
         assertThat(figure)
-                .contains("width=\"361.0\" height=\"11\" rx=1><title>first flops: 4</title>")
-                .contains("width=\"180.5\" height=\"11\" rx=1><title>first time: 2</title>")
-                .contains("width=\"90.3\" height=\"11\" rx=1><title>b time: 1</title>")
-                .contains("<path class=even d=\"M139.3 8V76\"/>")
+                .contains("width=\"321.0\" height=\"11\" rx=1><title>first flops: 4</title>")
+                .contains("width=\"160.5\" height=\"11\" rx=1><title>first time: 2</title>")
+                .contains("width=\"80.3\" height=\"11\" rx=1><title>b time: 1</title>")
+                .contains("<path class=even d=\"M129.3 8V76\"/>")
                 .contains("<i class=\"c1 bar\">flops</i><i class=\"c0 bar\">time</i>")
                 .contains("<text class=name x=\"43.0\"");
     }
@@ -48,8 +48,8 @@ class RowChartTest {
                 .figure();
 
         assertThat(figure)
-                .contains("<text class=above x=\"10.0\" y=\"24.0\">a name that", "viewBox=\"0 0 460 130\"")
-                .contains("x=\"8.0\" y=\"28.5\" width=\"402.0\"")
+                .contains("<text class=above x=\"10.0\" y=\"24.0\">a name that", "viewBox=\"0 0 420 130\"")
+                .contains("x=\"8.0\" y=\"28.5\" width=\"362.0\"")
                 .doesNotContain("class=name");
     }
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 
 class ScatterChartTest {
 
-    /** Drawn from 52 to 446 with room of 4 % of two decades at either end: 1 at 52 + 0.04/1.08 · 394, 10 in the middle. */
+    /** Drawn from 52 to 406 with room of 4 % of two decades at either end: 1 at 52 + 0.04/1.08 · 354, 10 in the middle. */
     @Test
     void equalRatiosAreEquallyFarApart() {
         String figure = new ScatterChart("t", "up", "across", true, false)
@@ -18,9 +18,9 @@ class ScatterChartTest {
                 .figure();
 
         assertThat(figure)
-                .contains("<path class=\"c8 line\" d=\"M66.6 ")
-                .contains("L249.0 ")
-                .contains("L431.4 ")
+                .contains("<path class=\"c8 line\" d=\"M65.1 ")
+                .contains("L229.0 ")
+                .contains("L392.9 ")
                 .contains("<i class=\"c8 line\">roof</i>", "across, logarithmic</text>");
     }
 

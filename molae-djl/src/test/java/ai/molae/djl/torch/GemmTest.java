@@ -111,6 +111,17 @@ class GemmTest {
     }
 
     @Test
+    void kernelsHaveNamesForPeople() {
+        Gemm.use(Optional.of(GemmKernel.MATMUL));
+        assertThat(Gemm.inferenceKernel(Precision.INT8, Device.cpu())).isEqualTo(GemmKernel.MATMUL);
+        assertThat(Gemm.trainingKernels(Precision.FLOAT32, Device.cpu())).containsExactly(GemmKernel.MATMUL);
+        Gemm.use(Optional.of(GemmKernel.ONEDNN));
+        assertThat(Gemm.inferenceKernel(Precision.BFLOAT16, Device.cpu())).isEqualTo(GemmKernel.ONEDNN);
+        assertThat(Gemm.trainingKernels(Precision.FLOAT32, Device.cpu())).containsExactly(GemmKernel.ONEDNN);
+        assertThat(Gemm.trainingKernels(Precision.BFLOAT16, Device.cpu())).containsExactly(GemmKernel.MATMUL);
+    }
+
+    @Test
     void emptyGoesBackToTheChoiceMadeBefore() {
         long chosen = Gemm.training(Precision.FLOAT32, CPU);
         Gemm.use(Optional.of(GemmKernel.ONEDNN));
