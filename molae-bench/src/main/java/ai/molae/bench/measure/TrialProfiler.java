@@ -56,7 +56,7 @@ public final class TrialProfiler implements InternalProfiler {
         NativeMemory.Peak watched = watch;
         if (watched != null) {
             watched.close();
-            peak = Math.max(peak, watched.bytes().orElse(0) + ProcessMemory.onGpus());
+            peak = Math.max(peak, watched.bytes().orElse(0) - JvmMemory.allocated() + ProcessMemory.onGpus());
             watch = null;
         }
         if (peak > 0) {
