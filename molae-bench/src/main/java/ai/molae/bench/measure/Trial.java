@@ -112,7 +112,7 @@ public final class Trial {
         }
         ended.close();
         watch = null;
-        return ended.bytes().orElse(0) + ProcessMemory.onGpus();
+        return Math.max(0, ended.bytes().orElse(0) - JvmMemory.allocated()) + ProcessMemory.onGpus();
     }
 
     /** Ends a trial: measures once more and keeps that, because JMH closes states before it asks profilers for the last time. */
