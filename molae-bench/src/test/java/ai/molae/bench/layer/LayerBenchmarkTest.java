@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.TrialProfiler;
 import java.util.Map;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
@@ -15,6 +16,12 @@ import org.openjdk.jmh.runner.options.TimeValue;
 
 /** What a benchmark reports, not how fast anything was. */
 class LayerBenchmarkTest {
+
+    /** Another benchmark on this machine does not disturb what is not timed. */
+    @BeforeAll
+    static void ignoreJmhsLock() {
+        System.setProperty("jmh.ignoreLock", "true");
+    }
 
     @Test
     void trainingReportsEveryMetricOfALayerThroughJmh() throws RunnerException {
