@@ -3,6 +3,7 @@ package ai.molae.bench.layer;
 import ai.molae.bench.contender.Contender;
 import ai.molae.bench.contender.Implementation;
 import ai.molae.bench.measure.CeilingProbe;
+import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.OperatorFlops;
 import ai.molae.bench.measure.Trial;
@@ -35,7 +36,9 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 7, time = 200, timeUnit = TimeUnit.MILLISECONDS)
 // A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
 // second.
-@Fork(value = 1)
+@Fork(
+        value = 1,
+        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
 @SuppressWarnings("NullAway.Init") // JMH sets up first
 public abstract class LayerBenchmark {
 

@@ -1,6 +1,7 @@
 package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
+import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
 import ai.molae.bench.workload.ModelCase;
@@ -52,7 +53,9 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 @Warmup(iterations = 1)
 @Measurement(iterations = 5)
-@Fork(value = 1)
+@Fork(
+        value = 1,
+        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
 public class CheckpointLoad {
 

@@ -2,6 +2,7 @@ package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
 import ai.molae.bench.measure.Ceilings;
+import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
 import ai.molae.bench.workload.ModelCase;
@@ -50,7 +51,9 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 // A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
 // second.
-@Fork(value = 1)
+@Fork(
+        value = 1,
+        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
 public class ModelPrefill {
 

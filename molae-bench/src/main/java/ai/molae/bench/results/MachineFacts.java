@@ -8,12 +8,9 @@ import ai.molae.djl.torch.Precision;
 import ai.onnxruntime.OrtEnvironment;
 import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.management.ManagementFactory;
-import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.CodeSource;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
@@ -23,16 +20,14 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.jar.JarInputStream;
-import java.util.jar.Manifest;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** What this process can find out about itself. */
 final class MachineFacts {
 
-    /** The attribute of a jar's manifest with the commit it was built from. */
-    static final String COMMIT_ATTRIBUTE = "Git-Commit";
+    /** The launcher knows the commit of the source tree it builds. */
+    static final String COMMIT_PROPERTY = "molae.commit";
 
     private static final Path CPU_INFO = Path.of("/proc/cpuinfo");
 
@@ -78,7 +73,7 @@ final class MachineFacts {
         facts.put("djl", Engine.getDjlVersion());
         facts.put("onnxruntime", onnxRuntime());
         facts.put("molae", version(MachineFacts.class.getPackage().getImplementationVersion()));
-        facts.put(Environment.COMMIT, commit());
+        facts.put(Environment.COMMIT, System.getProperty(COMMIT_PROPERTY, ""));
         facts.put(
                 Environment.DATE,
                 ZonedDateTime.now(ZoneOffset.UTC).format(DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'")));
@@ -144,30 +139,6 @@ final class MachineFacts {
                                 .map(Enum::name)
                                 .collect(Collectors.joining(" or "))
                 : inference;
-    }
-
-    /** The commit in the manifest of this class's jar; empty for classes in a folder and for other builds. */
-    private static String commit() {
-        CodeSource source = MachineFacts.class.getProtectionDomain().getCodeSource();
-        if (source == null || source.getLocation() == null) {
-            return "";
-        }
-        try {
-            Path place = Path.of(source.getLocation().toURI());
-            return Files.isRegularFile(place) ? commit(place) : "";
-        } catch (URISyntaxException | IOException e) {
-            return "";
-        }
-    }
-
-    static String commit(Path jar) throws IOException {
-        try (InputStream file = Files.newInputStream(jar);
-                JarInputStream in = new JarInputStream(file)) {
-            Manifest manifest = in.getManifest();
-            return manifest == null
-                    ? ""
-                    : Objects.requireNonNullElse(manifest.getMainAttributes().getValue(COMMIT_ATTRIBUTE), "");
-        }
     }
 
     private static String version(@Nullable String version) {

@@ -2,12 +2,15 @@ package ai.molae.bench.suite;
 
 import ai.molae.bench.report.ReportFolder;
 import ai.molae.bench.results.Environment;
+import ai.molae.bench.table.ModelTableOptions;
 import ai.molae.bench.workload.Shape;
+import ai.molae.djl.files.WholeFile;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
 import java.util.List;
@@ -35,6 +38,7 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {
             "  molae bench",
+            "  molae bench --model DIR --precision bfloat16,int8",
             "  molae bench --full --out report",
             "  molae bench --preset OLMOE_1B_7B --only Layer",
             "  molae bench compare before after"
@@ -76,7 +80,8 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--out",
             paramLabel = "DIR",
-            description = "New folder for results and report (default: molae-bench-DATE-TIME).")
+            description =
+                    "New folder for results and report (default: molae-bench-DATE-TIME); with --model the table's file.")
     private @Nullable Path out;
 
     @Option(names = "--list", description = "Say what would run, and run nothing.")
@@ -88,11 +93,17 @@ final class BenchCommand implements Callable<Integer> {
             description = "A further option of the measured JVMs, for example --jvm=-Dmolae.gemm=matmul.")
     private List<String> jvmOptions = List.of();
 
+    @ArgGroup(validate = false, heading = "%nIn place of the suite, the speed of a checkpoint:%n")
+    private ModelTableOptions table = new ModelTableOptions();
+
     /** Made by picocli. */
     BenchCommand() {}
 
     @Override
     public Integer call() throws IOException, RunnerException {
+        if (table.model().isPresent()) {
+            return table.run(spec.commandLine(), out);
+        }
         List<Section> sections = sections();
         PrintWriter err = spec.commandLine().getErr();
         if (list) {
@@ -113,8 +124,8 @@ final class BenchCommand implements Callable<Integer> {
         List<String> failed = new SuiteRun(folder, jvmOptions).run(sections, err);
         environment
                 .with("minutes", String.format(Locale.ROOT, "%.1f", (System.nanoTime() - start) / 60e9))
-                .with("trials without result", failed.isEmpty() ? "none" : String.join("; ", failed))
                 .write(facts);
+        WholeFile.write(folder.resolve(ReportFolder.FAILURES), String.join("\n", failed));
         ReportFolder.write(folder);
         err.println("report: " + folder.resolve("index.html"));
         if (!failed.isEmpty()) {
@@ -148,7 +159,7 @@ final class BenchCommand implements Callable<Integer> {
         Path folder = out != null
                 ? out
                 : Path.of("molae-bench-"
-                        + LocalDateTime.now(java.time.ZoneId.systemDefault())
+                        + LocalDateTime.now(ZoneId.systemDefault())
                                 .format(DateTimeFormatter.ofPattern("yyyy-MM-dd-HHmmss")));
         if (Files.exists(folder.resolve(SuiteRun.RESULTS))) {
             throw new IllegalArgumentException(folder + " has results already; name another folder, or delete it");

@@ -5,6 +5,7 @@ import ai.molae.bench.workload.ExpertLoad;
 import ai.molae.bench.workload.Scale;
 import ai.molae.bench.workload.Shape;
 import ai.molae.bench.workload.Variant;
+import ai.molae.cost.ActivationPolicy;
 import ai.molae.djl.torch.Precision;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -56,16 +57,19 @@ enum Extent {
             sections.add(
                     forward(1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096).with("shape", main));
             sections.add(training(128, 1024, 2048).with("shape", main));
+            sections.add(training(512).with("shape", main).with("activations", ActivationPolicy.RECOMPUTE));
         } else {
             sections.add(forward(512).with("shape", main).with("precision", Precision.FLOAT32, Precision.INT8));
             sections.add(forward(1, 8, 64, 4096).with("shape", main));
         }
         sections.add(forward(512).with("shape", main).with("load", ExpertLoad.ZIPF));
         sections.add(training(512).with("shape", main).with("load", ExpertLoad.ZIPF));
-        sections.add(Section.of("layer.RoutingDispatch.route")
-                .with("scale", scale)
-                .with("shape", main)
-                .with("tokens", full ? List.of(1, 64, 512, 4096) : List.of(1, 512)));
+        for (String part : List.of("route", "dispatch")) {
+            sections.add(layer("RoutingDispatch." + part)
+                    .with("shape", main)
+                    .with("variant", Variant.MOE)
+                    .with("tokens", full ? List.of(1, 64, 512, 4096) : List.of(1, 512)));
+        }
 
         // Other implementations, which know float32 only, in the same run.
         List<Integer> batches = full ? List.of(1, 64, 512, 2048) : List.of(1, 512);
@@ -78,9 +82,12 @@ enum Extent {
         sections.add(float32.with("variant", Variant.MOE).with("implementation", Implementation.ONNX_RUNTIME));
 
         // Whole models, and what happens before they run.
-        sections.add(model("ModelPrefill.prefill").with("shape", main));
-        sections.add(model("ModelDecode.decode").with("shape", main));
-        sections.add(model("ModelTraining.step").with("shape", main));
+        List<Precision> packed = full ? inference : List.of(Precision.BFLOAT16);
+        sections.add(model("ModelPrefill.prefill", main).with("tokens", 512).with("precision", packed));
+        sections.add(model("ModelDecode.decode", main)
+                .with("batch", full ? List.of(1, 4) : List.of(1))
+                .with("precision", packed));
+        sections.add(model("ModelTraining.step", main).with("tokens", 512).with("precision", training));
         sections.add(Section.of("model.LayerConversion.convert"));
         sections.add(Section.of("model.CheckpointLoad.load").with("precision", inference));
         return sections;
@@ -95,7 +102,9 @@ enum Extent {
     }
 
     private Section training(Object... tokens) {
-        return layer("LayerTraining.step").with("tokens", tokens.length == 0 ? new Object[] {512} : tokens);
+        return layer("LayerTraining.step")
+                .with("activations", ActivationPolicy.KEEP_DISTINCT)
+                .with("tokens", tokens.length == 0 ? new Object[] {512} : tokens);
     }
 
     private Section layer(String benchmark) {
@@ -105,8 +114,11 @@ enum Extent {
                 .with("precision", Precision.BFLOAT16);
     }
 
-    private Section model(String benchmark) {
-        return Section.of("model." + benchmark).with("variant", PAIR);
+    private Section model(String benchmark, Shape shape) {
+        return Section.of("model." + benchmark)
+                .with("scale", scale)
+                .with("shape", shape)
+                .with("variant", PAIR);
     }
 
     private static <T> List<T> first(List<T> list, int count) {

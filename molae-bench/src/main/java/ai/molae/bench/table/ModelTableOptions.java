@@ -69,9 +69,6 @@ public final class ModelTableOptions {
             description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
     private TableFormat format = TableFormat.TEXT;
 
-    @Option(names = "--out", paramLabel = "FILE", description = "Write the table there (default: standard output).")
-    private @Nullable Path out;
-
     /** Made by picocli. */
     public ModelTableOptions() {}
 
@@ -115,11 +112,12 @@ public final class ModelTableOptions {
      * Measures, telling of each test on standard error, and writes the table.
      *
      * @param command whose output it is
+     * @param out the file to write instead of standard output; null for none
      * @return the exit code: 0, or 130 if it was interrupted
      * @throws IOException if the checkpoint cannot be read or the file not be written
      * @throws IllegalArgumentException if the folder is no checkpoint, or an option is out of range
      */
-    public int run(CommandLine command) throws IOException {
+    public int run(CommandLine command, @Nullable Path out) throws IOException {
         ModelTable.Settings settings = settings();
         try (Interruption interruption = new Interruption()) {
             return interruption.guard(command.getErr(), () -> {

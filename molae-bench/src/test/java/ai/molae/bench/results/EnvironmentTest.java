@@ -4,14 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.jar.Attributes;
-import java.util.jar.JarOutputStream;
-import java.util.jar.Manifest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -67,15 +63,12 @@ class EnvironmentTest {
     }
 
     @Test
-    void theCommitIsInTheManifest() throws IOException {
-        Manifest manifest = new Manifest();
-        manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
-        manifest.getMainAttributes().putValue("Git-Commit", "abc123");
-        Path jar = folder.resolve("a.jar");
-        try (OutputStream file = Files.newOutputStream(jar)) {
-            new JarOutputStream(file, manifest).close();
+    void theLauncherTellsTheCommit() {
+        System.setProperty("molae.commit", "abc123");
+        try {
+            assertThat(Environment.collect().get(Environment.COMMIT)).isEqualTo("abc123");
+        } finally {
+            System.clearProperty("molae.commit");
         }
-
-        assertThat(MachineFacts.commit(jar)).isEqualTo("abc123");
     }
 }

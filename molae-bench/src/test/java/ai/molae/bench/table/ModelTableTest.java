@@ -28,6 +28,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** What the table says and refuses, not how fast anything was. */
@@ -49,9 +50,12 @@ class ModelTableTest {
         @ArgGroup(validate = false, heading = "A checkpoint:%n")
         ModelTableOptions options = new ModelTableOptions();
 
+        @Option(names = "--out")
+        Path out;
+
         @Override
         public Integer call() throws IOException {
-            return options.run(spec.commandLine());
+            return options.run(spec.commandLine(), out);
         }
     }
 
