@@ -17,6 +17,8 @@ public final class Main {
     }
 
     static CommandLine commandLine() {
-        return ai.molae.cli.Main.commandLine().addSubcommand(new BenchCommand());
+        CommandLine commandLine = ai.molae.cli.Main.commandLine().addSubcommand(new BenchCommand());
+        // Settings reach only those subcommands that are there when they are made.
+        return commandLine.setCaseInsensitiveEnumValuesAllowed(true);
     }
 }
