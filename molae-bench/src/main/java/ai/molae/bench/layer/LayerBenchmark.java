@@ -18,11 +18,13 @@ import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
@@ -30,10 +32,11 @@ import org.openjdk.jmh.annotations.Warmup;
 @State(Scope.Benchmark) // one layer for the one thread that calls; the library's own threads work below it
 @BenchmarkMode(Mode.AverageTime) // a call takes long enough for the clock, and who reads wants time per call
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
-// The first calls compile kernels for new shapes. Memory is watched meanwhile.
-@Warmup(iterations = 3, time = 300, timeUnit = TimeUnit.MILLISECONDS)
+// The first calls compile kernels for new shapes, and the JVM's compiler keeps a core from libtorch for seconds. Memory
+// is watched meanwhile.
+@Warmup(iterations = 4, time = 600, timeUnit = TimeUnit.MILLISECONDS)
 // Short iterations, and the machine's ceilings between them, because its speed drifts within seconds.
-@Measurement(iterations = 7, time = 200, timeUnit = TimeUnit.MILLISECONDS)
+@Measurement(iterations = 9, time = 200, timeUnit = TimeUnit.MILLISECONDS)
 // A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
 // second.
 @Fork(
@@ -112,13 +115,20 @@ public abstract class LayerBenchmark {
      */
     final void ready(double error) {
         Trial.put(Metric.ERROR, error);
-        Trial.betweenIterations(ceilings::measure);
         Trial.ready();
     }
 
-    /** Ends the trial. */
-    final void end() {
+    /** Looks at the machine, whose speed drifts. */
+    @Setup(Level.Iteration)
+    public void measureCeilings() {
+        Trial.measure(ceilings);
+    }
+
+    /** Ends the trial and closes what was measured. */
+    final void end(Runnable close) {
         Trial.end();
+        close.run();
+        Trial.closed();
         ceilings.close();
     }
 

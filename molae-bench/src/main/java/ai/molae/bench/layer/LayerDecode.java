@@ -49,7 +49,6 @@ public class LayerDecode extends LayerBenchmark {
     /** Frees the layer. */
     @TearDown(Level.Trial)
     public void close() {
-        end();
-        contender.close();
+        end(contender::close);
     }
 }

@@ -48,7 +48,6 @@ public class LayerForward extends LayerBenchmark {
     /** Frees the layer. */
     @TearDown(Level.Trial)
     public void close() {
-        end();
-        contender.close();
+        end(contender::close);
     }
 }

@@ -57,7 +57,6 @@ public class LayerTraining extends LayerBenchmark {
     /** Frees the layer. */
     @TearDown(Level.Trial)
     public void close() {
-        end();
-        trainee.close();
+        end(trainee::close);
     }
 }

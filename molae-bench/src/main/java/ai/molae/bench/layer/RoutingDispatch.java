@@ -66,7 +66,6 @@ public class RoutingDispatch extends LayerBenchmark {
     /** Frees the router. */
     @TearDown(Level.Trial)
     public void close() {
-        end();
-        routing.close();
+        end(routing::close);
     }
 }

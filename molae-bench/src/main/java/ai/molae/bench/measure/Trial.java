@@ -4,7 +4,6 @@ import ai.molae.djl.torch.NativeMemory;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.OptionalLong;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,12 +11,11 @@ import org.jspecify.annotations.Nullable;
  * every iteration. One process runs one trial, hence static; JMH gives states and profilers no other way to meet.
  *
  * <p>The order of a set-up: warm the engine with a small case and close that, build what measures, {@link #begin()}, build the inputs and what is to
- * be measured, {@link #notCounted}, {@link #built()}, facts, {@link #ready()}.
+ * be measured, {@link #notCounted}, {@link #built()}, facts, {@link #ready()}; in the end {@link #end()}, close what was built, {@link #closed()}.
  */
 public final class Trial {
 
     private static final Map<Metric, Double> FACTS = new EnumMap<>(Metric.class);
-    private static Supplier<Map<Metric, Double>> betweenIterations = Map::of;
     private static long nativeBaseline;
     private static OptionalLong residentBaseline = OptionalLong.empty();
     private static long notCounted;
@@ -33,7 +31,6 @@ public final class Trial {
      */
     public static synchronized void begin() {
         FACTS.clear();
-        betweenIterations = Map::of;
         notCounted = 0;
         residentPeakIsNew = false;
         atEnd = OptionalLong.empty();
@@ -62,24 +59,25 @@ public final class Trial {
     }
 
     /**
-     * States that what is in use now, above what was when the trial began, is retained by what was built: weights in the layout of the kernel that
-     * will multiply them, with its padding, and the code of modules, about 2 MB. Without {@link #notCounted} bytes, and without whatever the garbage collector
-     * frees, which it is asked to do. Not with the JVM's heap, nor code and stacks, but with what its compiler threads hold from {@code malloc}:
-     * a megabyte or two up or down.
+     * Takes what is in use now, above what was when the trial began, for what was built and is retained: weights in the layout of the kernel that
+     * will multiply them, with its padding. Without {@link #notCounted} bytes, and without whatever the garbage collector frees, which it is asked to do. Not with
+     * the JVM's memory. Libraries' own first uses are still in it, some megabytes; {@link #closed()} is free of them.
      */
     public static synchronized void built() {
         ProcessMemory.settled()
                 .ifPresent(now -> FACTS.put(Metric.RETAINED_BYTES, (double) (now - nativeBaseline - notCounted)));
-        NativeMemory.trim();
     }
 
     /**
-     * Names what is to be measured after every iteration, such as the ceilings of the machine, whose speed drifts.
-     *
-     * @param measurement called after every iteration
+     * Says that what was built is closed, after {@link #end()}. What that freed, or what was there at {@link #built()}, whichever is less, is stated as
+     * {@link Metric#RETAINED_BYTES}, because everything else that comes and goes in a process adds to both.
      */
-    public static synchronized void betweenIterations(Supplier<Map<Metric, Double>> measurement) {
-        betweenIterations = measurement;
+    public static synchronized void closed() {
+        OptionalLong now = ProcessMemory.settled();
+        if (atEnd.isPresent() && now.isPresent()) {
+            double freed = (double) (atEnd.getAsLong() - now.getAsLong() - notCounted);
+            FACTS.merge(Metric.RETAINED_BYTES, freed, Math::min);
+        }
     }
 
     /**
@@ -93,7 +91,6 @@ public final class Trial {
             watch();
         }
         if (residentPeakIsNew) {
-            NativeMemory.trim();
             beginResidentPeak(true);
         }
     }
@@ -115,19 +112,26 @@ public final class Trial {
         return Math.max(0, ended.bytes().orElse(0) - JvmMemory.allocated()) + ProcessMemory.onGpus();
     }
 
-    /** Ends a trial: measures once more and keeps that, because JMH closes states before it asks profilers for the last time. */
+    /**
+     * Looks at the machine before an iteration. Call it from the benchmark's own thread, in the set-up of an iteration: libtorch keeps a team of threads for every
+     * thread that calls it, and as soon as there are more of them than processors, OpenMP lets them sleep instead of spin, which takes a third more
+     * time.
+     *
+     * @param ceilings measured here and now
+     */
+    public static synchronized void measure(CeilingProbe ceilings) {
+        FACTS.putAll(ceilings.measure());
+    }
+
+    /** Ends a trial: takes what is in use before anything is closed. JMH closes states before it asks profilers for the last time. */
     public static synchronized void end() {
         putResidentPeak();
-        FACTS.putAll(betweenIterations.get());
-        betweenIterations = Map::of;
         residentPeakIsNew = false;
         atEnd = ProcessMemory.settled();
     }
 
     static synchronized Map<Metric, Double> facts() {
-        Map<Metric, Double> facts = new EnumMap<>(FACTS);
-        facts.putAll(betweenIterations.get());
-        return facts;
+        return new EnumMap<>(FACTS);
     }
 
     /** The most native bytes that were in use. */

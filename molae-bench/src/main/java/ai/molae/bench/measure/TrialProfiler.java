@@ -18,7 +18,8 @@ import org.openjdk.jmh.runner.IterationType;
  *
  * <p>{@link Metric#PEAK_BYTES} is looked for every two milliseconds in iterations that warm up, because looking takes time; if there are none,
  * in the measured ones. They must have several whole calls. {@link Metric#RESIDENT_PEAK_BYTES} is kept by the system, at no cost, and begins anew before every
- * measured iteration; it lacks where there is no {@code /proc}. {@link Metric#LEAKED_BYTES} comes with the last iteration only.
+ * measured iteration; it lacks where there is no {@code /proc}. {@link Metric#LEAKED_BYTES} and
+ * {@link Metric#RETAINED_BYTES} come with the last iteration only.
  */
 public final class TrialProfiler implements InternalProfiler {
 
@@ -63,9 +64,11 @@ public final class TrialProfiler implements InternalProfiler {
             Trial.put(Metric.LEAKED_BYTES, (double) left / measuredCalls);
         }
         List<Result<?>> results = new ArrayList<>();
-        Trial.facts()
-                .forEach((metric, value) ->
-                        results.add(new ScalarResult(metric.key(), value, metric.unit(), AggregationPolicy.AVG)));
+        Trial.facts().forEach((metric, value) -> {
+            if (metric != Metric.RETAINED_BYTES || atEnd.isPresent()) {
+                results.add(new ScalarResult(metric.key(), value, metric.unit(), AggregationPolicy.AVG));
+            }
+        });
         return results;
     }
 }

@@ -122,7 +122,6 @@ public class ModelDecode {
         Trial.put(
                 Metric.ERROR, LogitsCheck.check(made + " decoded", expected, read(manager, model, prompt), precision));
         state(CostModel.model(model.spec()));
-        Trial.betweenIterations(ceilings::measure);
         Trial.ready();
     }
 
@@ -182,12 +181,19 @@ public class ModelDecode {
         return Decoding.decode(manager, model, turns[call++ % TURNS], cache);
     }
 
+    /** Looks at the machine, whose speed drifts. */
+    @Setup(Level.Iteration)
+    public void measureCeilings() {
+        Trial.measure(ceilings);
+    }
+
     /** Frees the model. */
     @TearDown(Level.Trial)
     public void close() {
         Trial.end();
         cache.close();
-        ceilings.close();
         manager.close();
+        Trial.closed();
+        ceilings.close();
     }
 }

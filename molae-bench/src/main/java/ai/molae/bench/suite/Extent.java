@@ -42,7 +42,7 @@ enum Extent {
 
         // MoE against MoLAE in every shape.
         sections.add(forward(512).with("shape", shapes).with("precision", compared));
-        sections.add(decode(1).with("shape", shapes).with("precision", compared));
+        sections.add(decode(1).with("shape", full ? shapes : first(shapes, 3)).with("precision", compared));
         sections.add(training().with("shape", full ? shapes : first(shapes, 3)).with("precision", training));
 
         // One shape in detail.
@@ -60,10 +60,12 @@ enum Extent {
             sections.add(training(512).with("shape", main).with("activations", ActivationPolicy.RECOMPUTE));
         } else {
             sections.add(forward(512).with("shape", main).with("precision", Precision.FLOAT32, Precision.INT8));
-            sections.add(forward(1, 8, 64, 4096).with("shape", main));
+            sections.add(forward(1, 64, 4096).with("shape", main));
         }
         sections.add(forward(512).with("shape", main).with("load", ExpertLoad.ZIPF));
-        sections.add(training(512).with("shape", main).with("load", ExpertLoad.ZIPF));
+        if (full) {
+            sections.add(training(512).with("shape", main).with("load", ExpertLoad.ZIPF));
+        }
         for (String part : List.of("route", "dispatch")) {
             sections.add(layer("RoutingDispatch." + part)
                     .with("shape", main)
@@ -88,8 +90,10 @@ enum Extent {
                 .with("batch", full ? List.of(1, 4) : List.of(1))
                 .with("precision", packed));
         sections.add(model("ModelTraining.step", main).with("tokens", 512).with("precision", training));
-        sections.add(Section.of("model.LayerConversion.convert"));
-        sections.add(Section.of("model.CheckpointLoad.load").with("precision", inference));
+        // Seconds for the paper's layer, minutes for those of models.
+        sections.add(Section.of("model.LayerConversion.convert").with("shape", full ? main : Shape.PAPER));
+        sections.add(
+                Section.of("model.CheckpointLoad.load").with("variant", PAIR).with("precision", packed));
         return sections;
     }
 

@@ -91,7 +91,8 @@ public record LayerCase(Shape shape, Scale scale, Variant variant, ExpertLoad lo
         }
         List<Integer> experts = IntStream.range(0, N).boxed().collect(Collectors.toList());
         Collections.shuffle(experts, new Random(SEED));
-        Random random = new Random(SEED * 1_000_003 + number);
+        SplittableRandom random =
+                new SplittableRandom(SEED * 1_000_003 + number); // Random takes seconds for long inputs
         float[] x = new float[tokens * n];
         for (int t = 0; t < tokens; t++) {
             for (int rank = 0; rank < N; rank++) {

@@ -135,17 +135,44 @@ class TrialTest {
     }
 
     @Test
-    void whatIsMeasuredBetweenIterationsIsAFactTillTheEnd() {
+    void theMachineIsLookedAtAnewBeforeEveryIteration() {
         Trial.begin();
-        Trial.betweenIterations(() -> java.util.Map.of(Metric.BANDWIDTH, 3.0));
-        Trial.end();
-        Trial.betweenIterations(java.util.Map::of);
+        Trial.measure(ceilings(3));
+        Trial.measure(ceilings(4));
 
-        assertThat(Trial.facts()).containsEntry(Metric.BANDWIDTH, 3.0);
-        assertThat(Trial.inUseAtEnd()).isPresent();
+        assertThat(Trial.facts()).containsEntry(Metric.BANDWIDTH, 4.0);
     }
 
-    /** Int8 weights for plain matmul have no padding at any width. */
+    private static CeilingProbe ceilings(double bandwidth) {
+        return new CeilingProbe() {
+            @Override
+            public java.util.Map<Metric, Double> measure() {
+                return java.util.Map.of(Metric.BANDWIDTH, bandwidth);
+            }
+
+            @Override
+            public void close() {}
+        };
+    }
+
+    @Test
+    void whatClosingFreesIsRetainedIfItIsLessThanWhatBuildingTook() {
+        needsFigures();
+        try (NDManager manager = NDManager.newBaseManager()) {
+            Trial.begin();
+            NDArray layer = manager.ones(new Shape(16 * MIB));
+            try (NDArray library = manager.ones(new Shape(8 * MIB))) {
+                Trial.built();
+                Trial.end();
+                layer.close();
+                Trial.closed();
+
+                assertThat(library.size()).isEqualTo(8 * MIB);
+                assertThat(Trial.facts().get(Metric.RETAINED_BYTES)).isBetween(64.0 * MIB - NOISE, 64.0 * MIB + NOISE);
+            }
+        }
+    }
+
     @Test
     void matmulsInt8WeightsHaveNoPadding() {
         Gemm.use(Optional.of(GemmKernel.MATMUL));
