@@ -59,6 +59,10 @@ final class BenchCommand implements Callable<Integer> {
                 names = "--full",
                 description = "Every shape in every precision, larger layers: within two hours, 16 GB.")
         private boolean full;
+
+        Extent extent() {
+            return full && !quick ? Extent.FULL : Extent.QUICK;
+        }
     }
 
     @ArgGroup
@@ -142,8 +146,7 @@ final class BenchCommand implements Callable<Integer> {
         } catch (PatternSyntaxException e) {
             throw new IllegalArgumentException("--only is no regular expression: " + e.getMessage(), e);
         }
-        boolean full = extent != null && extent.full;
-        List<Section> all = (full ? Extent.FULL : Extent.QUICK).sections(presets);
+        List<Section> all = (extent == null ? Extent.QUICK : extent.extent()).sections(presets);
         List<Section> chosen = all.stream()
                 .filter(section -> pattern.matcher(section.benchmark()).find())
                 .toList();
