@@ -4,6 +4,8 @@ import ai.molae.bench.measure.CeilingProbe;
 import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.workload.LayerCase;
 import ai.molae.cost.ActivationPolicy;
+import ai.molae.cost.CostModel;
+import ai.molae.cost.ElementType;
 import ai.molae.djl.torch.Precision;
 
 /** Who computes a layer. */
@@ -36,7 +38,9 @@ public enum Implementation {
      */
     public Contender open(LayerCase layer, Precision precision) {
         return switch (this) {
-            case MOLAE -> new MolaeContender(layer, precision);
+            case MOLAE -> PlantedFault.in(
+                    new MolaeContender(layer, precision),
+                    CostModel.layer(layer.spec()).weightBytes(ElementType.valueOf(precision.name())));
             case NDARRAY_LOOP -> new NDArrayContender(layer, precision);
             case ONNX_RUNTIME -> new OnnxRuntimeContender(layer, precision);
             case JAVACPP_PYTORCH -> new JavaCppContender(layer, precision);

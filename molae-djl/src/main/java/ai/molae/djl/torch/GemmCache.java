@@ -37,10 +37,9 @@ final class GemmCache {
     static GemmCache ofThisMachine() {
         String folder = System.getProperty(FOLDER_PROPERTY);
         Path path = folder == null ? Path.of(System.getProperty("user.home"), ".cache", "molae") : Path.of(folder);
-        return new GemmCache(
-                path,
-                cpu() + ", " + JniUtils.getNumThreads() + " threads, libtorch "
-                        + Engine.getEngine("PyTorch").getVersion());
+        // First the engine: it loads the library that knows the threads.
+        String libtorch = Engine.getEngine("PyTorch").getVersion();
+        return new GemmCache(path, cpu() + ", " + JniUtils.getNumThreads() + " threads, libtorch " + libtorch);
     }
 
     String machine() {
