@@ -34,9 +34,9 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 // The first calls compile kernels for new shapes, and the JVM's compiler keeps a core from libtorch for seconds. Memory
 // is watched meanwhile.
-@Warmup(iterations = 4, time = 600, timeUnit = TimeUnit.MILLISECONDS)
+@Warmup(iterations = 3, time = 700, timeUnit = TimeUnit.MILLISECONDS)
 // Short iterations, and the machine's ceilings between them, because its speed drifts within seconds.
-@Measurement(iterations = 9, time = 200, timeUnit = TimeUnit.MILLISECONDS)
+@Measurement(iterations = 7, time = 200, timeUnit = TimeUnit.MILLISECONDS)
 // A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
 // second.
 @Fork(

@@ -19,7 +19,7 @@ final class ProcessMemory {
     private static final String RESET_PEAK = "5";
 
     private static final int MOST_READINGS = 12;
-    private static final int LEAST_UNCHANGED = 3;
+    private static final int LEAST_UNCHANGED = 2;
     private static final long PAUSE_NANOS = 20_000_000;
     private static final long NOISE = 1 << 16;
 

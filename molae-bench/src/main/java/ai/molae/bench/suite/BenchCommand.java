@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -73,7 +72,7 @@ final class BenchCommand implements Callable<Integer> {
             paramLabel = "NAME",
             split = ",",
             description = "Compare MoE and MoLAE in these shapes only: ${COMPLETION-CANDIDATES}.")
-    private List<Shape> presets = Arrays.asList(Shape.values());
+    private List<Shape> presets = List.of();
 
     @Option(
             names = "--only",
@@ -146,15 +145,16 @@ final class BenchCommand implements Callable<Integer> {
         } catch (PatternSyntaxException e) {
             throw new IllegalArgumentException("--only is no regular expression: " + e.getMessage(), e);
         }
-        List<Section> all = (extent == null ? Extent.QUICK : extent.extent()).sections(presets);
-        List<Section> chosen = all.stream()
+        Extent chosen = extent == null ? Extent.QUICK : extent.extent();
+        List<Section> all = chosen.sections(presets.isEmpty() ? chosen.shapes() : presets);
+        List<Section> matching = all.stream()
                 .filter(section -> pattern.matcher(section.benchmark()).find())
                 .toList();
-        if (chosen.isEmpty()) {
+        if (matching.isEmpty()) {
             throw new IllegalArgumentException("--only " + only + " leaves nothing to run; benchmarks are "
                     + all.stream().map(Section::benchmark).distinct().toList());
         }
-        return chosen;
+        return matching;
     }
 
     /** Results are never overwritten. */

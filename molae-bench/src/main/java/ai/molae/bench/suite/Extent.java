@@ -9,7 +9,9 @@ import ai.molae.cost.ActivationPolicy;
 import ai.molae.djl.torch.Precision;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /** How much is measured. */
 enum Extent {
@@ -20,10 +22,24 @@ enum Extent {
 
     private static final List<Variant> PAIR = List.of(Variant.MOE, Variant.MOLAE);
 
+    /** Between what {@link Variant#MOLAE_TIED} and the untied groups say already. */
+    private static final Set<Variant> GROUPED_TIED = EnumSet.of(Variant.MOLAE_QUARTER_TIED, Variant.MOLAE_EIGHT_TIED);
+
     private final Scale scale;
 
     Extent(Scale scale) {
         this.scale = scale;
+    }
+
+    /**
+     * The shapes that are compared unless others are asked for. Moonlight's layer has the widths of DeepSeek-V2-Lite's.
+     *
+     * @return all of them, or those that tell something new
+     */
+    List<Shape> shapes() {
+        return Arrays.stream(Shape.values())
+                .filter(shape -> this == FULL || (shape != Shape.MOONLIGHT_16B_A3B && shape != Shape.AWKWARD))
+                .toList();
     }
 
     /**
@@ -47,7 +63,7 @@ enum Extent {
 
         // One shape in detail.
         List<Variant> others = Arrays.stream(Variant.values())
-                .filter(variant -> !PAIR.contains(variant))
+                .filter(variant -> !PAIR.contains(variant) && (full || !GROUPED_TIED.contains(variant)))
                 .toList();
         sections.add(forward(512).with("shape", main).with("variant", others));
         if (full) {

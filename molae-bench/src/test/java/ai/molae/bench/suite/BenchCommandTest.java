@@ -39,7 +39,7 @@ class BenchCommandTest {
     @Test
     void everySectionNamesABenchmarkAndItsParameters() throws Exception {
         for (Extent extent : Extent.values()) {
-            for (Section section : extent.sections(java.util.Arrays.asList(ai.molae.bench.workload.Shape.values()))) {
+            for (Section section : extent.sections(extent.shapes())) {
                 String name = section.benchmark();
                 Class<?> benchmark = Class.forName("ai.molae.bench." + name.substring(0, name.lastIndexOf('.')));
                 assertThat(benchmark.getMethod(name.substring(name.lastIndexOf('.') + 1)))

@@ -42,8 +42,7 @@ class BenchmarksJarPackagedTest {
         assertThat(all).isNotEmpty();
         assertThat(listed).containsAll(all);
         assertThat(Arrays.stream(Extent.values())
-                        .flatMap(extent ->
-                                extent.sections(Arrays.asList(ai.molae.bench.workload.Shape.values())).stream())
+                        .flatMap(extent -> extent.sections(extent.shapes()).stream())
                         .map(section -> "ai.molae.bench." + section.benchmark())
                         .distinct())
                 .isSubsetOf(listed);
