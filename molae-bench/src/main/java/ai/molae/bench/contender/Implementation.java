@@ -1,7 +1,5 @@
 package ai.molae.bench.contender;
 
-import ai.molae.bench.measure.CeilingProbe;
-import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.workload.LayerCase;
 import ai.molae.cost.ActivationPolicy;
 import ai.molae.cost.CostModel;
@@ -20,7 +18,7 @@ public enum Implementation {
     JAVACPP_PYTORCH;
 
     /**
-     * Whether its products are DJL's, so that libtorch's profiler sees them.
+     * Whether its products are DJL's, so that libtorch's profiler sees them and the machine's ceilings, measured with the same threads, are its own.
      *
      * @return false for peers that bring a library of their own
      */
@@ -44,25 +42,6 @@ public enum Implementation {
             case NDARRAY_LOOP -> new NDArrayContender(layer, precision);
             case ONNX_RUNTIME -> new OnnxRuntimeContender(layer, precision);
             case JAVACPP_PYTORCH -> new JavaCppContender(layer, precision);
-        };
-    }
-
-    /**
-     * The ceilings of this machine, measured with a library that this implementation has in its process anyway. Open it before the layer, so that it counts as
-     * there before.
-     *
-     * @param precision of the products
-     * @return the measurement, which the caller closes
-     * @throws IllegalArgumentException if this implementation does not compute in that precision
-     */
-    public CeilingProbe ceilings(Precision precision) {
-        return switch (this) {
-            case MOLAE, NDARRAY_LOOP -> new Ceilings(precision);
-            case ONNX_RUNTIME -> {
-                OnnxRuntimeContender.environment(); // there before the layer, like DJL's engine
-                yield new Ceilings(precision);
-            }
-            case JAVACPP_PYTORCH -> new JavaCppCeilings(precision);
         };
     }
 

@@ -47,7 +47,7 @@ final class NDArrayContender implements Contender {
 
     private NDArray run(NDArray x, NDManager scope) {
         try (NoGrad noGrad = new NoGrad()) {
-            return NDArrayMoe.forward(spec, parameters, Blocks.alias(x, scope)).get(0);
+            return NDArrayMoe.infer(spec, parameters, Blocks.alias(x, scope));
         }
     }
 

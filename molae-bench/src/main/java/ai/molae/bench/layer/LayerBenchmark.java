@@ -2,11 +2,11 @@ package ai.molae.bench.layer;
 
 import ai.molae.bench.contender.Contender;
 import ai.molae.bench.contender.Implementation;
-import ai.molae.bench.measure.CeilingProbe;
-import ai.molae.bench.measure.Jvm;
+import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.OperatorFlops;
 import ai.molae.bench.measure.Trial;
+import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.ExpertLoad;
 import ai.molae.bench.workload.LayerCase;
 import ai.molae.bench.workload.Scale;
@@ -17,19 +17,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /** What the benchmarks of a layer have in common: parameters, and the course of a trial. */
-@State(Scope.Benchmark) // one layer for the one thread that calls; the library's own threads work below it
 @BenchmarkMode(Mode.AverageTime) // a call takes long enough for the clock, and who reads wants time per call
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 // The first calls compile kernels for new shapes, and the JVM's compiler keeps a core from libtorch for seconds. Memory
@@ -37,13 +31,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 3, time = 700, timeUnit = TimeUnit.MILLISECONDS)
 // Short iterations, and the machine's ceilings between them, because its speed drifts within seconds.
 @Measurement(iterations = 7, time = 200, timeUnit = TimeUnit.MILLISECONDS)
-// A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
-// second.
-@Fork(
-        value = 1,
-        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
-@SuppressWarnings("NullAway.Init") // JMH sets up first
-public abstract class LayerBenchmark {
+public abstract class LayerBenchmark extends TrialBenchmark {
 
     /** The model whose layer it is. */
     @Param("QWEN3_30B_A3B")
@@ -69,8 +57,6 @@ public abstract class LayerBenchmark {
     @Param("MOLAE")
     public Implementation implementation = Implementation.MOLAE;
 
-    private CeilingProbe ceilings;
-
     LayerBenchmark() {}
 
     /**
@@ -82,7 +68,9 @@ public abstract class LayerBenchmark {
      * @return what it built
      */
     final <C extends AutoCloseable> C begin(int tokens, BiFunction<LayerCase, Precision, C> opening, Consumer<C> call) {
-        ceilings = implementation.ceilings(precision);
+        if (implementation.isDjl()) {
+            holdAgainst(new Ceilings(precision));
+        }
         rehearse(new LayerCase(shape, Scale.TINY, variant, load, tokens), opening, call);
         LayerCase layer = layer(tokens);
         Trial.begin();
@@ -116,20 +104,6 @@ public abstract class LayerBenchmark {
     final void ready(double error) {
         Trial.put(Metric.ERROR, error);
         Trial.ready();
-    }
-
-    /** Looks at the machine, whose speed drifts. */
-    @Setup(Level.Iteration)
-    public void measureCeilings() {
-        Trial.measure(ceilings);
-    }
-
-    /** Ends the trial and closes what was measured. */
-    final void end(Runnable close) {
-        Trial.end();
-        close.run();
-        Trial.closed();
-        ceilings.close();
     }
 
     /** The case that the parameters name. */

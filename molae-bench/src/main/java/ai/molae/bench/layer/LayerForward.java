@@ -46,8 +46,12 @@ public class LayerForward extends LayerBenchmark {
     }
 
     /** Frees the layer. */
+    @SuppressWarnings("NullAway") // nothing may refer to it when memory is counted
     @TearDown(Level.Trial)
     public void close() {
-        end(contender::close);
+        end(() -> {
+            contender.close();
+            contender = null;
+        });
     }
 }

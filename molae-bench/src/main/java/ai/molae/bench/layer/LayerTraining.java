@@ -55,8 +55,12 @@ public class LayerTraining extends LayerBenchmark {
     }
 
     /** Frees the layer. */
+    @SuppressWarnings("NullAway") // nothing may refer to it when memory is counted
     @TearDown(Level.Trial)
     public void close() {
-        end(trainee::close);
+        end(() -> {
+            trainee.close();
+            trainee = null;
+        });
     }
 }

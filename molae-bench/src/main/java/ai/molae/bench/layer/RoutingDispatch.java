@@ -64,8 +64,12 @@ public class RoutingDispatch extends LayerBenchmark {
     }
 
     /** Frees the router. */
+    @SuppressWarnings("NullAway") // nothing may refer to it when memory is counted
     @TearDown(Level.Trial)
     public void close() {
-        end(routing::close);
+        end(() -> {
+            routing.close();
+            routing = null;
+        });
     }
 }

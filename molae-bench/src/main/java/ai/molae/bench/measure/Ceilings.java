@@ -7,7 +7,7 @@ import ai.molae.djl.torch.Precision;
 import java.util.Map;
 
 /** The {@link MachineCeilings} as metrics, cheap enough to be measured between iterations. */
-public final class Ceilings implements CeilingProbe {
+public final class Ceilings implements AutoCloseable {
 
     private final NDManager manager = NDManager.newBaseManager();
     private final MachineCeilings machine;
@@ -21,7 +21,11 @@ public final class Ceilings implements CeilingProbe {
         machine = new MachineCeilings(manager, precision);
     }
 
-    @Override
+    /**
+     * Measures both, in some hundredths of a second.
+     *
+     * @return {@link Metric#BANDWIDTH} and {@link Metric#PEAK_FLOPS}
+     */
     public Map<Metric, Double> measure() {
         Roofline ceilings = machine.measure();
         return Map.of(

@@ -22,11 +22,13 @@ public enum Metric {
     RESIDENT_PEAK_BYTES("bytes.resident.peak", "B"),
     /** Native bytes that a call leaves behind: in use after the last measured call, above those before the first. */
     LEAKED_BYTES("bytes.leaked", "B/op"),
+    /** Bytes that a call allocates on the Java heap, in the benchmark's thread. */
+    HEAP_BYTES("bytes.heap", "B/op"),
     /** Bytes of weights that a call reads, by the cost model. */
     READ_BYTES("bytes.read", "B/op"),
     /** FLOP/s of large products in this precision, measured in the same process between the iterations. */
     PEAK_FLOPS("ceiling.flops", "#/s"),
-    /** Bytes per second of a large sum, measured in the same process between the iterations. */
+    /** Bytes per second of reading large arrays, measured in the same process between the iterations. */
     BANDWIDTH("ceiling.bandwidth", "B/s"),
     /** Largest difference to the reference, as a share of the reference's largest value. */
     ERROR("error", "#");

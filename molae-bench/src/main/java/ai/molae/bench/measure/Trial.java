@@ -1,9 +1,11 @@
 package ai.molae.bench.measure;
 
 import ai.molae.djl.torch.NativeMemory;
+import java.lang.management.ManagementFactory;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +22,8 @@ public final class Trial {
     private static OptionalLong residentBaseline = OptionalLong.empty();
     private static long notCounted;
     private static boolean residentPeakIsNew;
+    private static long heapBefore;
+    private static long heapOfIteration;
     private static OptionalLong atEnd = OptionalLong.empty();
     private static NativeMemory.@Nullable Peak watch;
 
@@ -113,14 +117,37 @@ public final class Trial {
     }
 
     /**
-     * Looks at the machine before an iteration. Call it from the benchmark's own thread, in the set-up of an iteration: libtorch keeps a team of threads for every
-     * thread that calls it, and as soon as there are more of them than processors, OpenMP lets them sleep instead of spin, which takes a third more
-     * time.
+     * Looks at the machine before an iteration, and leaves no trace in what is measured of the iteration. Call it from the benchmark's own thread, in the set-up of an
+     * iteration: libtorch keeps a team of threads for every thread that calls it, and as soon as there are more of them than processors, OpenMP lets them sleep
+     * instead of spin, which takes a third more time.
      *
-     * @param ceilings measured here and now
+     * @param ceilings measures them here and now
      */
-    public static synchronized void measure(CeilingProbe ceilings) {
-        FACTS.putAll(ceilings.measure());
+    public static synchronized void measure(Supplier<Map<Metric, Double>> ceilings) {
+        FACTS.putAll(ceilings.get());
+        if (watch != null) {
+            watch();
+        }
+        if (residentPeakIsNew) {
+            beginResidentPeak(true);
+        }
+        heapBefore = allocatedOnHeap();
+    }
+
+    /** Says that an iteration is over. Call it from the benchmark's own thread. */
+    public static synchronized void iterated() {
+        heapOfIteration = allocatedOnHeap() - heapBefore;
+    }
+
+    /** Bytes that the benchmark's thread allocated in the iteration. */
+    static synchronized long heapOfIteration() {
+        return heapOfIteration;
+    }
+
+    private static long allocatedOnHeap() {
+        return ManagementFactory.getThreadMXBean() instanceof com.sun.management.ThreadMXBean threads
+                ? threads.getCurrentThreadAllocatedBytes()
+                : 0;
     }
 
     /** Ends a trial: takes what is in use before anything is closed. JMH closes states before it asks profilers for the last time. */

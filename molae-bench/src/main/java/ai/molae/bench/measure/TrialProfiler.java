@@ -58,6 +58,10 @@ public final class TrialProfiler implements InternalProfiler {
         if (iteration.getType() == IterationType.MEASUREMENT) {
             measuredCalls += result.getMetadata().getAllOps();
         }
+        long calls = result.getMetadata().getAllOps();
+        if (calls > 0 && Trial.heapOfIteration() > 0) {
+            Trial.put(Metric.HEAP_BYTES, (double) Trial.heapOfIteration() / calls);
+        }
         OptionalLong atEnd = Trial.inUseAtEnd();
         if (atEnd.isPresent() && beforeMeasured.isPresent() && measuredCalls > 0) {
             long left = atEnd.getAsLong() - beforeMeasured.getAsLong();

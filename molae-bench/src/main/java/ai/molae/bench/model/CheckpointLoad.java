@@ -1,9 +1,9 @@
 package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
-import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
+import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.ModelCase;
 import ai.molae.bench.workload.Scale;
 import ai.molae.bench.workload.Shape;
@@ -24,15 +24,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
@@ -47,17 +44,13 @@ import org.openjdk.jmh.annotations.Warmup;
  * <p>What to see: bytes read, those of the file, over time, in each precision; and peak memory, which is little more than what stays, because
  * weights never stand in memory in float32.
  */
-@State(Scope.Benchmark)
 // A model is loaded once by a process.
 @BenchmarkMode(Mode.SingleShotTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 @Warmup(iterations = 1)
 @Measurement(iterations = 5)
-@Fork(
-        value = 1,
-        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class CheckpointLoad {
+public class CheckpointLoad extends TrialBenchmark {
 
     /** So many prompts are read to check a model. */
     private static final int PROMPTS = 9;
@@ -123,6 +116,7 @@ public class CheckpointLoad {
         ModelCost cost = CostModel.model(made.spec());
         Trial.put(Metric.PARAMETERS, (double) cost.parameters());
         Trial.put(Metric.WEIGHT_BYTES, (double) cost.weightBytes(ElementType.valueOf(precision.name())));
+        Trial.ready();
     }
 
     /** Reading leaves direct buffers to the garbage collector; they are native memory, but not the model's. */

@@ -3,9 +3,9 @@ package ai.molae.bench.model;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
+import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.Scale;
 import ai.molae.bench.workload.Shape;
 import ai.molae.cost.CostModel;
@@ -16,15 +16,12 @@ import ai.molae.spec.MoeSpec;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
@@ -40,17 +37,13 @@ import org.openjdk.jmh.annotations.Warmup;
  * <p>What to see: seconds for a layer, times the layers of a model. The error is that of random weights, which have no
  * common space, and so as large as it can be: about the square root of the share of dimensions that are left out.
  */
-@State(Scope.Benchmark)
 // A conversion is run once, takes seconds, and gains nothing from being compiled.
 @BenchmarkMode(Mode.SingleShotTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 @Warmup(iterations = 1)
 @Measurement(iterations = 3)
-@Fork(
-        value = 1,
-        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class LayerConversion {
+public class LayerConversion extends TrialBenchmark {
 
     private static final int SEED = 42;
 
@@ -88,6 +81,7 @@ public class LayerConversion {
         LayerCost cost = CostModel.layer(factoring.spec());
         Trial.put(Metric.PARAMETERS, (double) cost.parameters());
         Trial.put(Metric.WEIGHT_BYTES, (double) cost.weightBytes(ElementType.FLOAT32));
+        Trial.ready();
     }
 
     private Factoring factoring(NDManager owner, MoeSpec layer) {
@@ -110,7 +104,6 @@ public class LayerConversion {
     /** Frees the layer. */
     @TearDown(Level.Trial)
     public void close() {
-        Trial.end();
-        manager.close();
+        end(manager::close);
     }
 }

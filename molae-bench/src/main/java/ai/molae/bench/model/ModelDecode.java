@@ -2,9 +2,9 @@ package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
 import ai.molae.bench.measure.Ceilings;
-import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
+import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.ModelCase;
 import ai.molae.bench.workload.Scale;
 import ai.molae.bench.workload.Shape;
@@ -20,15 +20,12 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
@@ -43,18 +40,12 @@ import org.openjdk.jmh.annotations.Warmup;
  * <p>What to see: time follows the bytes that are read, not the FLOPs. MOLAE with one group reads its projections once, whatever the batch; a
  * larger batch needs more of the experts, and MOLAE's are the smaller ones.
  */
-@State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 @Warmup(iterations = 3, time = 300, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 7, time = 300, timeUnit = TimeUnit.MILLISECONDS)
-// A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
-// second.
-@Fork(
-        value = 1,
-        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class ModelDecode {
+public class ModelDecode extends TrialBenchmark {
 
     /** Positions in the cache. */
     static final int PROMPT = 128;
@@ -86,7 +77,6 @@ public class ModelDecode {
     public int batch = 1;
 
     private NDManager manager;
-    private Ceilings ceilings;
     private CausalLm model;
     private KvCache cache;
     private final int[][] turns = new int[TURNS][];
@@ -100,7 +90,7 @@ public class ModelDecode {
     public void open() {
         ModelCase made = new ModelCase(shape, scale, variant);
         manager = NDManager.newBaseManager();
-        ceilings = new Ceilings(precision);
+        holdAgainst(new Ceilings(precision));
         for (int i = 0; i < TURNS; i++) {
             turns[i] = made.tokens(1 + i, batch);
         }
@@ -181,19 +171,12 @@ public class ModelDecode {
         return Decoding.decode(manager, model, turns[call++ % TURNS], cache);
     }
 
-    /** Looks at the machine, whose speed drifts. */
-    @Setup(Level.Iteration)
-    public void measureCeilings() {
-        Trial.measure(ceilings);
-    }
-
     /** Frees the model. */
     @TearDown(Level.Trial)
     public void close() {
-        Trial.end();
-        cache.close();
-        manager.close();
-        Trial.closed();
-        ceilings.close();
+        end(() -> {
+            cache.close();
+            manager.close();
+        });
     }
 }

@@ -2,9 +2,9 @@ package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
 import ai.molae.bench.measure.Ceilings;
-import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
+import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.ModelCase;
 import ai.molae.bench.workload.Scale;
 import ai.molae.bench.workload.Shape;
@@ -21,15 +21,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
@@ -44,18 +41,12 @@ import org.openjdk.jmh.annotations.Warmup;
  * <p>What to see: the difference of MOLAE to MOE is that of the layers, made smaller by attention and head, which both have alike; in milliseconds it
  * is three times what LayerForward shows for a layer of this size.
  */
-@State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 @Warmup(iterations = 2, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 5, time = 500, timeUnit = TimeUnit.MILLISECONDS)
-// A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
-// second.
-@Fork(
-        value = 1,
-        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class ModelPrefill {
+public class ModelPrefill extends TrialBenchmark {
 
     /** So many prompts are read in turns, and checked. */
     private static final int PROMPTS = 9;
@@ -82,7 +73,6 @@ public class ModelPrefill {
 
     private final int[][] prompts = new int[PROMPTS][];
     private NDManager manager;
-    private Ceilings ceilings;
     private CausalLm model;
     private KvCache cache;
     private int call;
@@ -98,7 +88,7 @@ public class ModelPrefill {
             prompts[i] = made.tokens(i, tokens);
         }
         manager = NDManager.newBaseManager();
-        ceilings = new Ceilings(precision);
+        holdAgainst(new Ceilings(precision));
         List<float[]> expected;
         // All of it once before memory is measured: what libraries take at their first use and keep is not the model's.
         try (NDManager rehearsal = manager.newSubManager()) {
@@ -154,19 +144,12 @@ public class ModelPrefill {
         return prefill(manager, model);
     }
 
-    /** Looks at the machine, whose speed drifts. */
-    @Setup(Level.Iteration)
-    public void measureCeilings() {
-        Trial.measure(ceilings);
-    }
-
     /** Frees the model. */
     @TearDown(Level.Trial)
     public void close() {
-        Trial.end();
-        cache.close();
-        manager.close();
-        Trial.closed();
-        ceilings.close();
+        end(() -> {
+            cache.close();
+            manager.close();
+        });
     }
 }

@@ -2,9 +2,9 @@ package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
 import ai.molae.bench.measure.Ceilings;
-import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
+import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.ModelCase;
 import ai.molae.bench.workload.Scale;
 import ai.molae.bench.workload.Shape;
@@ -21,15 +21,12 @@ import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
@@ -45,18 +42,12 @@ import org.openjdk.jmh.annotations.Warmup;
  * of what is retained; the peak has the activations besides. A short window shows the optimizer, which reads every parameter whatever
  * the number of tokens.
  */
-@State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 @Warmup(iterations = 2, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 5, time = 500, timeUnit = TimeUnit.MILLISECONDS)
-// A process of its own for each, because kernels that were compiled and memory that was kept would favour whoever runs
-// second.
-@Fork(
-        value = 1,
-        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class ModelTraining {
+public class ModelTraining extends TrialBenchmark {
 
     private static final int WINDOWS = 4;
     private static final int CHECKED_STEPS = 3;
@@ -85,7 +76,6 @@ public class ModelTraining {
     public int tokens = 256;
 
     private NDManager manager;
-    private Ceilings ceilings;
     private TrainingSteps steps;
     private final TokenBatch[] windows = new TokenBatch[WINDOWS];
     private int call;
@@ -102,7 +92,7 @@ public class ModelTraining {
             windows[i] = new TokenBatch(1, tokens, longs(window, 0), longs(window, 1), new long[0]);
         }
         manager = NDManager.newBaseManager();
-        ceilings = new Ceilings(precision);
+        holdAgainst(new Ceilings(precision));
         double error;
         // All of it once before memory is measured: what libraries take at their first use and keep is not the model's.
         try (NDManager rehearsal = manager.newSubManager();
@@ -171,19 +161,12 @@ public class ModelTraining {
         return steps.step(windows[call++ % WINDOWS]);
     }
 
-    /** Looks at the machine, whose speed drifts. */
-    @Setup(Level.Iteration)
-    public void measureCeilings() {
-        Trial.measure(ceilings);
-    }
-
     /** Frees the model. */
     @TearDown(Level.Trial)
     public void close() {
-        Trial.end();
-        steps.close();
-        manager.close();
-        Trial.closed();
-        ceilings.close();
+        end(() -> {
+            steps.close();
+            manager.close();
+        });
     }
 }

@@ -1,7 +1,5 @@
 package ai.molae.bench.contender;
 
-import ai.molae.bench.measure.CeilingProbe;
-import ai.molae.bench.measure.Metric;
 import ai.molae.bench.workload.ExpertLoad;
 import ai.molae.bench.workload.LayerCase;
 import ai.molae.bench.workload.Scale;
@@ -10,14 +8,13 @@ import ai.molae.bench.workload.Variant;
 import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.Precision;
 import java.lang.reflect.Method;
-import java.util.Map;
 
 /** The program of {@link JavaCppContenderTest}: DJL's libtorch must not be in its process. */
 final class JavaCppRun {
 
     private JavaCppRun() {}
 
-    /** Prints a line for each layer: what and how large its error is; then what a thousand calls leave in memory; then the ceilings; then whether DJL's engine was touched. */
+    /** Prints a line for each layer: what and how large its error is; then what a thousand calls leave in memory; then whether DJL's engine was touched. */
     public static void main(String[] args) throws Exception {
         for (Shape shape : Shape.values()) {
             for (Variant variant : Variant.values()) {
@@ -32,11 +29,6 @@ final class JavaCppRun {
         }
         refusal();
         leak();
-        try (CeilingProbe ceilings = Implementation.JAVACPP_PYTORCH.ceilings(Precision.BFLOAT16)) {
-            Map<Metric, Double> measured = ceilings.measure();
-            System.out.println("ceiling " + measured.get(Metric.BANDWIDTH));
-            System.out.println("ceiling " + measured.get(Metric.PEAK_FLOPS));
-        }
         System.out.println("djl " + isLoaded("ai.djl.engine.Engine"));
     }
 

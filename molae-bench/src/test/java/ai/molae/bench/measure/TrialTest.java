@@ -137,22 +137,65 @@ class TrialTest {
     @Test
     void theMachineIsLookedAtAnewBeforeEveryIteration() {
         Trial.begin();
-        Trial.measure(ceilings(3));
-        Trial.measure(ceilings(4));
+        Trial.measure(() -> java.util.Map.of(Metric.BANDWIDTH, 3.0));
+        Trial.measure(() -> java.util.Map.of(Metric.BANDWIDTH, 4.0));
 
         assertThat(Trial.facts()).containsEntry(Metric.BANDWIDTH, 4.0);
     }
 
-    private static CeilingProbe ceilings(double bandwidth) {
-        return new CeilingProbe() {
-            @Override
-            public java.util.Map<Metric, Double> measure() {
-                return java.util.Map.of(Metric.BANDWIDTH, bandwidth);
-            }
+    @Test
+    void lookingAtTheMachineLeavesNoTraceInPeakAndHeap() {
+        needsFigures();
+        try (NDManager manager = NDManager.newBaseManager()) {
+            Trial.begin();
+            Trial.watch();
+            byte[][] garbage = new byte[1][];
+            Trial.measure(() -> {
+                garbage[0] = new byte[8 * MIB];
+                manager.ones(new Shape(16 * MIB)).close();
+                return java.util.Map.of();
+            });
+            Trial.iterated();
+            Trial.putPeak(Trial.watched());
 
-            @Override
-            public void close() {}
-        };
+            assertThat(garbage[0]).hasSize(8 * MIB);
+            assertThat(Trial.heapOfIteration()).isLessThan(MIB);
+            assertThat(Trial.facts().get(Metric.PEAK_BYTES)).isLessThan(1.0 * NOISE);
+        }
+    }
+
+    @Test
+    void theHeapOfAnIterationIsWhatItsThreadAllocated() {
+        Trial.begin();
+        Trial.measure(java.util.Map::of);
+        byte[] allocated = new byte[4 * MIB];
+        Trial.iterated();
+
+        assertThat(allocated).hasSize(4 * MIB);
+        assertThat(Trial.heapOfIteration()).isBetween(4L * MIB, 5L * MIB);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"MOLAE, MOE", "NDARRAY_LOOP, MOE", "ONNX_RUNTIME, MOE", "MOLAE, MOLAE"})
+    void closingALayerFreesWhatBuildingItTook(Implementation implementation, Variant variant) {
+        needsFigures();
+        LayerCase layer =
+                new LayerCase(ai.molae.bench.workload.Shape.PAPER, Scale.SMALL, variant, ExpertLoad.BALANCED, 4);
+        implementation
+                .open(new LayerCase(layer.shape(), Scale.TINY, variant, layer.load(), 4), Precision.FLOAT32)
+                .close();
+        Trial.begin();
+        Contender contender = implementation.open(layer, Precision.FLOAT32);
+        Trial.notCounted((long) Contender.INPUTS * 4 * layer.spec().hiddenSize() * Float.BYTES);
+        Trial.built();
+        contender.forward(0);
+        Trial.end();
+        contender.close();
+        contender = null;
+        Trial.closed();
+
+        double weights = CostModel.layer(layer.spec()).weightBytes(ElementType.FLOAT32);
+        assertThat(Trial.facts().get(Metric.RETAINED_BYTES)).isBetween(0.97 * weights, weights + NOISE);
     }
 
     @Test

@@ -44,7 +44,7 @@ class ModelBenchmarksTest {
         benchmark.precision = precision;
         benchmark.tokens = 32;
         benchmark.open();
-        benchmark.measureCeilings();
+        benchmark.beforeIteration();
         float[] first = benchmark.prefill();
         for (int i = 0; i < 8; i++) {
             assertThat(benchmark.prefill()).isNotEqualTo(first);

@@ -56,9 +56,25 @@ public final class NDArrayMoe {
      * @throws IllegalArgumentException if a parameter is missing
      */
     public static NDList forward(MoeSpec spec, Map<String, NDArray> parameters, NDArray x) {
+        return evaluate(spec, parameters, x, true);
+    }
+
+    /**
+     * Evaluates the layer in float32 without its auxiliary loss.
+     *
+     * @param spec the layer
+     * @param parameters the arrays that {@link MoeSpec#parameters()} names, float32; not changed
+     * @param x {@code [..., n]} float32; leading dimensions are flattened to T tokens, T = 0 included
+     * @return y of the shape of x, owned by the manager of x
+     * @throws IllegalArgumentException if a parameter is missing
+     */
+    public static NDArray infer(MoeSpec spec, Map<String, NDArray> parameters, NDArray x) {
+        return evaluate(spec, parameters, x, false).singletonOrThrow();
+    }
+
+    private static NDList evaluate(MoeSpec spec, Map<String, NDArray> parameters, NDArray x, boolean withAux) {
         NDManager manager = x.getManager();
-        NDArray y;
-        NDArray aux;
+        NDList results = new NDList();
         // Slices and transposes of a parameter would stay on the manager of the parameter.
         try (NDScope scope = new NDScope()) {
             NDArrayMoe layer = new NDArrayMoe(spec, parameters, manager);
@@ -66,19 +82,19 @@ public final class NDArrayMoe {
             NDArray logitsTN = linear(xTn, layer.parameter("router"));
             NDArray chosenTN = layer.chosen(logitsTN);
             NDArray weightsTN = layer.weights(logitsTN, chosenTN);
-            y = layer.routed(xTn, layer.kept(chosenTN), weightsTN);
+            NDArray y = layer.routed(xTn, layer.kept(chosenTN), weightsTN);
             if (spec.sharedExpert().isPresent()) {
                 y = y.add(layer.shared(xTn));
             }
-            y = y.reshape(x.getShape());
-            aux = layer.aux(logitsTN, chosenTN);
-            NDScope.unregister(y, aux);
+            results.add(y.reshape(x.getShape()));
+            if (withAux) {
+                results.add(layer.aux(logitsTN, chosenTN));
+            }
+            NDScope.unregister(results);
         }
-        y.attach(manager);
-        aux.attach(manager);
-        NDScope.register(y);
-        NDScope.register(aux);
-        return new NDList(y, aux);
+        results.attach(manager);
+        results.forEach(NDScope::register);
+        return results;
     }
 
     // ---- the router ----
