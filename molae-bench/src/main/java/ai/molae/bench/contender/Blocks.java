@@ -1,5 +1,6 @@
 package ai.molae.bench.contender;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -95,5 +96,12 @@ final class Blocks {
         NDArray own = x.reshape(x.getShape());
         own.attach(scope);
         return own;
+    }
+
+    /** Waits until a result is there: a GPU computes it while Java goes on. */
+    static void await(NDArray y) {
+        if (!y.getDevice().getDeviceType().equals(Device.Type.CPU)) {
+            y.sum().getFloat();
+        }
     }
 }

@@ -24,7 +24,7 @@ final class MolaeContender implements Contender {
     @Override
     public void forward(int call) {
         try (NDManager scope = manager.newSubManager()) {
-            run(inputs[call % INPUTS], scope);
+            Blocks.await(run(inputs[call % INPUTS], scope));
         }
     }
 

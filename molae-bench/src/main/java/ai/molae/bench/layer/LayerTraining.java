@@ -17,8 +17,8 @@ import org.openjdk.jmh.annotations.TearDown;
  * java -jar benchmarks.jar LayerTraining -p implementation=MOLAE,NDARRAY_LOOP -p precision=FLOAT32 -p activations=KEEP_GATHERED ...
  * }</pre>
  *
- * <p>What to see: MOLAE takes about the share of MOE's time that its FLOPs are of MOE's; RECOMPUTE takes a third more time than KEEP_DISTINCT at most, and holds
- * less; {@code bytes.peak} on the tape is little more than {@code bytes.peak.expected}. DJL's own collector (KEEP_GATHERED) needs far more of both.
+ * <p>What to see: MOLAE takes about the share of MOE's time that its FLOPs are of MOE's; RECOMPUTE multiplies once more than KEEP_DISTINCT and holds less between the passes;
+ * {@code bytes.peak} beside {@code bytes.peak.expected}. DJL's own collector (KEEP_GATHERED) keeps a copy of every gathered row.
  */
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
 public class LayerTraining extends LayerBenchmark {

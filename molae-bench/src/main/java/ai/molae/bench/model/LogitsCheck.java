@@ -6,8 +6,8 @@ import java.util.List;
 
 /**
  * Whether two computations of the same logits agree. The error of a position is the largest difference as a share of the largest logit; what counts is
- * the lower quartile over some positions. Rounding lets a router now and then choose another of two experts that are almost as good, in int8 at
- * half of the positions, and their logits are then other ones for a reason that is no fault; a fault shows at all of them.
+ * the lower quartile over some positions: rounding may let a router choose another of two experts that are almost as good, and the logits of such a position are others
+ * for a reason that is no fault. A fault that shows at fewer than three quarters of the positions passes; the layers themselves are held against the reference elsewhere.
  */
 final class LogitsCheck {
 
