@@ -67,8 +67,7 @@ public record Measurement(List<Table> tables, List<String> notes) {
         return new Measurement(
                 List.of(ceilings, layers.build(), prefills.build(), decodings.build()),
                 List.of(
-                        "Predicted is the roofline: the longer of FLOPs over GFLOP/s and weight bytes over GB/s, both measured around each time."
-                                + " No layer is faster.",
+                        "Predicted is the roofline: the longer of FLOPs over GFLOP/s and weight bytes over GB/s, both measured around each time.",
                         "Weights in a processor's cache are read faster than from memory: then measured / predicted may fall below 1."));
     }
 
