@@ -39,7 +39,7 @@ final class PresetSection {
                         new Block.Paragraph(
                                 "Ratios MoE ÷ MoLAE: above the dashed line at 1 MoLAE needs less. Grey is what the cost model says,"
                                         + " blue what was measured. Layers have the shapes of published models, scaled to fit in memory; MoLAE has one group"
-                                        + " and a latent size of at most half the hidden size, so nothing here speaks of the quality of a model."),
+                                        + " and a latent size of at most half the hidden size, so nothing here speaks of the quality of a model. † marks what was disturbed: it is named under what failed or is missing."),
                         new Block.Charts(charts(presets, data.disturbed())),
                         absolute(presets),
                         new Block.Paragraph(

@@ -32,7 +32,7 @@ class ReportStructureTest {
 
     @BeforeAll
     static void write() throws IOException {
-        Files.writeString(folder.resolve("jmh.json"), SyntheticRun.json());
+        Files.writeString(folder.resolve(Results.FILE), SyntheticRun.json());
         SyntheticRun.environment().write(folder.resolve("environment.json"));
         Files.writeString(folder.resolve("failures.txt"), "LayerForward.forward shape=BROKEN: out of memory\n");
         page = Jsoup.parse(ReportFolder.write(folder).toFile());
