@@ -10,9 +10,6 @@ import java.util.Locale;
 /** Everything, where it was measured, how to read it and how to do it again, and what is missing. */
 final class AppendixSections {
 
-    /** Iterations whose quartiles are farther apart than this share of the median are called noisy. */
-    private static final double NOISY = 0.1;
-
     /** A share of the roofline above this is called too high. */
     private static final double ABOVE_ROOF = 1.05;
 
@@ -35,13 +32,15 @@ final class AppendixSections {
                 "Java heap per call",
                 "counted ÷ model FLOPs",
                 "error");
+        Disturbed disturbed = data.disturbed();
         for (Result result : data.all()) {
             table.add(
                     result.name(),
                     Names.params(result),
                     result.failed()
                             ? "failed"
-                            : Numbers.number(result.quartiles().median()),
+                            : Numbers.number(result.quartiles().median())
+                                    + (disturbed.is(result) ? Disturbed.MARK : ""),
                     Numbers.number(result.quartiles().lower()),
                     Numbers.number(result.quartiles().upper()),
                     result.unit(),
@@ -50,7 +49,7 @@ final class AppendixSections {
                     Numbers.percent(Derived.ROOFLINE_SHARE.of(result)),
                     Numbers.bytes(result.metric(Metric.RETAINED_BYTES)),
                     Numbers.bytes(result.metric(Metric.PEAK_BYTES)),
-                    Numbers.bytes(result.metrics().getOrDefault("gc.alloc.rate.norm", Double.NaN)),
+                    Numbers.bytes(result.heapBytes()),
                     Numbers.ratio(Derived.FLOPS_RATIO.of(result)),
                     Numbers.number(result.metric(Metric.ERROR)));
         }
@@ -87,10 +86,17 @@ final class AppendixSections {
                                         "Times are medians of the raw values of all iterations of all processes; the spread is half the distance between"
                                                 + " the quartiles, as a share of the median. Every benchmark with its parameters runs in a process of its own.",
                                         "FLOPs count matrix products only, a multiply-add as 2, by the cost model; bytes read are those of weights.",
-                                        "Memory retained is native memory in use after the layer and its inputs were built, above what was in use before."
-                                                + " The peak was watched during warm-up.",
+                                        UsageSection.RETAINED + " The peak was watched during warm-up.",
                                         "The share of the roofline is the least time by ceilings measured in the same process (large products, reading"
-                                                + " 256 MiB) divided by the time taken.",
+                                                + " 256 MiB) divided by the time taken. None is stated for implementations with a library of their own, whose threads"
+                                                + " disturb these ceilings.",
+                                        String.format(
+                                                Locale.ROOT,
+                                                "†: the time was disturbed. Its spread is over %.0f %%, or a ceiling measured in its process is more than"
+                                                        + " %.0f %% below the run's median for its precision. All such results are named under what"
+                                                        + " failed or is missing, and left out of the times at the top.",
+                                                100 * Disturbed.SPREAD,
+                                                100 * Disturbed.BELOW),
                                         "Ratios MoE ÷ MoLAE above 1 are in MoLAE's favour. They hold for this machine and these sizes; layers are scaled"
                                                 + " down to fit into memory, with the ratios of widths of the published models.",
                                         "Ratios of times on a machine that does other work as well are worth little: look at the spread."),
@@ -107,16 +113,12 @@ final class AppendixSections {
             }
         }
         List<Result> results = data.results();
-        List<Result> noisy = results.stream()
-                .filter(result -> result.quartiles().relativeSpread() > NOISY)
-                .toList();
-        if (!noisy.isEmpty()) {
-            lines.add(String.format(
-                    Locale.ROOT,
-                    "%d of %d results are noisy: their quartiles are more than %.0f %% of the median apart.",
-                    noisy.size(),
-                    results.size(),
-                    100 * NOISY));
+        Disturbed disturbed = data.disturbed();
+        for (Result result : results) {
+            if (disturbed.is(result)) {
+                lines.add("Disturbed: " + result.name() + " " + Names.params(result) + ": "
+                        + String.join(", ", disturbed.reasons(result)) + ".");
+            }
         }
         long aboveRoof = results.stream()
                 .filter(result -> Derived.ROOFLINE_SHARE.of(result) > ABOVE_ROOF)

@@ -35,6 +35,8 @@ final class CsvReport {
         head.addAll(List.of("unit", "median", "lower quartile", "upper quartile", "iterations"));
         head.addAll(metrics);
         Arrays.stream(Derived.values()).map(CsvReport::title).forEach(head::add);
+        head.add("disturbed");
+        Disturbed disturbed = new Disturbed(results);
 
         StringBuilder csv = new StringBuilder(line(head));
         for (Result result : results) {
@@ -50,6 +52,7 @@ final class CsvReport {
             for (Derived derived : Derived.values()) {
                 cells.add(number(derived.of(result)));
             }
+            cells.add(String.join("; ", disturbed.reasons(result)));
             csv.append(line(cells));
         }
         return csv.toString();

@@ -3,8 +3,6 @@ package ai.molae.bench.report;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.results.Derived;
 import ai.molae.bench.results.Result;
-import ai.molae.bench.workload.Scale;
-import ai.molae.bench.workload.Shape;
 import ai.molae.bench.workload.Variant;
 import ai.molae.cost.CostModel;
 import ai.molae.cost.ElementType;
@@ -59,26 +57,19 @@ final class MemorySection {
         if (measured.isEmpty()) {
             return Section.without(ID, TITLE, "layers with their memory");
         }
-        Optional<MoeSpec> standard = constant(Shape.class, shape)
-                .flatMap(known ->
-                        constant(Scale.class, measured.get(0).param("scale")).map(known::standard));
-        Optional<ElementType> type = constant(ElementType.class, measured.get(0).param("precision"));
+        Optional<MoeSpec> standard = Costs.standard(measured.get(0));
+        Optional<ElementType> type =
+                Costs.constant(ElementType.class, measured.get(0).param("precision"));
         if (standard.isEmpty() || type.isEmpty()) {
             return Section.without(ID, TITLE, "a shape, scale and precision that this version knows");
         }
         return new MemorySection(standard.get(), type.get(), measured).section(Names.of(shape));
     }
 
-    private static <E extends Enum<E>> Optional<E> constant(Class<E> of, String name) {
-        return EnumSet.allOf(of).stream()
-                .filter(constant -> constant.name().equals(name))
-                .findFirst();
-    }
-
     private Section section(String shape) {
         Table table = new Table(1, "layer", "experts", "latent size", "model", "measured", "measured ÷ model");
         for (Result result : measured) {
-            constant(Variant.class, result.param("variant")).ifPresent(variant -> {
+            Costs.constant(Variant.class, result.param("variant")).ifPresent(variant -> {
                 MoeSpec spec = variant.of(standard);
                 table.add(
                         Names.of(variant.name()),
@@ -97,8 +88,8 @@ final class MemorySection {
                                 "Lines are computed by the cost model for the layer of " + shape + " (hidden "
                                         + standard.hiddenSize() + ", expert width " + standard.intermediateSize() + ", "
                                         + standard.numExperts() + " experts, " + Names.of(type.name())
-                                        + ") with another number of experts or another latent size. Marks are measured: the native memory that the built layer"
-                                        + " and its inputs retain."),
+                                        + ") with another number of experts or another latent size. Marks are measured. "
+                                        + UsageSection.RETAINED),
                         new Block.Charts(List.of(byExperts(), byLatentSize())),
                         table));
     }
@@ -151,7 +142,7 @@ final class MemorySection {
     private String marks(ScatterChart chart, Function<MoeSpec, Double> across) {
         boolean first = true;
         for (Result result : measured) {
-            Optional<Variant> variant = constant(Variant.class, result.param("variant"));
+            Optional<Variant> variant = Costs.constant(Variant.class, result.param("variant"));
             if (variant.isPresent() && CURVES.contains(variant.get())) {
                 chart.marks(
                         first ? "measured" : "",

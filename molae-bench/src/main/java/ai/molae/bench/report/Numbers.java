@@ -49,7 +49,7 @@ final class Numbers {
 
     /** Half the distance of the quartiles beside their median. */
     static String spread(Quartiles quartiles) {
-        double half = quartiles.relativeSpread() / 2;
+        double half = quartiles.spread();
         return Double.isFinite(half) ? String.format(Locale.ROOT, "±%.1f %%", 100 * half) : Table.UNKNOWN;
     }
 }

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Predicate;
 
 /** What stands beside the layers: routing alone, whole models, conversion and loading. */
@@ -16,7 +17,7 @@ final class OtherSections {
 
     private OtherSections() {}
 
-    /** Routing and dispatch alone, and their share of the standard layer's time. */
+    /** Routing and dispatch alone, and their share of the whole layer's time. */
     static Section dispatch(ReportData data) {
         String id = "dispatch";
         String title = "Routing and dispatch";
@@ -24,24 +25,25 @@ final class OtherSections {
         if (parts.isEmpty()) {
             return Section.without(id, title, "RoutingDispatch");
         }
-        List<Result> layers = data.select(result -> result.benchmarkClass().equals("LayerForward")
-                && result.param("variant").equals("MOE"));
-        Table table = new Table(
-                2, "part", "layer", "ms", "spread", "per token, µs", "MoE layer, ms", "share of the MoE layer");
+        List<Result> layers = data.select(result -> result.benchmarkClass().equals("LayerForward"));
+        Disturbed disturbed = data.disturbed();
+        Table table =
+                new Table(2, "part", "layer", "ms", "spread", "per token, µs", "whole layer, ms", "share of the layer");
         Map<String, RowChart> charts = new LinkedHashMap<>();
         for (Result part : parts) {
-            String layer = Names.values(part, "shape", "load", "tokens");
-            double milliseconds = layerMilliseconds(layers, part);
+            String layer = Names.values(part, "shape", "variant", "precision", "load", "tokens");
+            Optional<Result> whole = layer(layers, part);
+            double milliseconds = whole.map(Result::milliseconds).orElse(Double.NaN);
             double tokens = ReportData.size(part.param("tokens"));
             charts.computeIfAbsent(part.name(), name -> new RowChart(name, "ms", List.of(new Series("time", 2))))
                     .add(layer, part.milliseconds());
             table.add(
                     part.name(),
                     layer,
-                    Numbers.number(part.milliseconds()),
+                    disturbed.milliseconds(part),
                     Numbers.spread(part.quartiles()),
                     Numbers.number(tokens > 0 ? 1e3 * part.milliseconds() / tokens : Double.NaN),
-                    Numbers.number(milliseconds),
+                    whole.map(disturbed::milliseconds).orElse(Table.UNKNOWN),
                     Numbers.percent(part.milliseconds() / milliseconds));
         }
         return new Section(
@@ -49,22 +51,20 @@ final class OtherSections {
                 title,
                 List.of(
                         new Block.Paragraph(
-                                "Choosing experts, and moving rows to them and back, without any expert. The share is of the standard layer's time"
-                                        + " with the same shape, load and tokens, the fastest precision measured, so the share in others is lower."),
+                                "route scores the experts and chooses. dispatch is a whole layer whose experts are one number wide: it routes, gathers"
+                                        + " rows and adds them up, and still multiplies by those narrow experts. The share is of the time of the layer with"
+                                        + " all of its width in the same shape, variant, precision, load and number of tokens."),
                         charts(charts),
                         table));
     }
 
-    private static double layerMilliseconds(List<Result> layers, Result part) {
+    /** The layer that a part is of. */
+    private static Optional<Result> layer(List<Result> layers, Result part) {
         return layers.stream()
-                .filter(layer -> List.of("shape", "tokens", "load", "scale").stream()
-                        .allMatch(name ->
-                                part.param(name).isEmpty() || layer.param(name).equals(part.param(name))))
-                .filter(layer -> layer.param("implementation").isEmpty()
-                        || layer.param("implementation").equals("MOLAE"))
-                .mapToDouble(Result::milliseconds)
-                .min()
-                .orElse(Double.NaN);
+                .filter(layer ->
+                        List.of("shape", "variant", "precision", "tokens", "load", "scale", "implementation").stream()
+                                .allMatch(name -> layer.param(name).equals(part.param(name))))
+                .findFirst();
     }
 
     /** Whole models. */
@@ -91,7 +91,7 @@ final class OtherSections {
             table.add(
                     result.name(),
                     Names.params(result),
-                    Numbers.number(result.milliseconds()),
+                    data.disturbed().milliseconds(result),
                     Numbers.spread(result.quartiles()),
                     Numbers.number(Derived.TOKENS_PER_SECOND.of(result)),
                     Numbers.number(result.metric(Metric.PARAMETERS)),
@@ -105,7 +105,8 @@ final class OtherSections {
                 title,
                 List.of(
                         new Block.Paragraph(
-                                "Language models of these layers, with attention and everything else; random weights."),
+                                "Language models of these layers, with attention and everything else; random weights. "
+                                        + UsageSection.TRAINING),
                         charts(byVariant(results)),
                         table));
     }
@@ -143,7 +144,7 @@ final class OtherSections {
             table.add(
                     result.name(),
                     of,
-                    Numbers.number(result.milliseconds()),
+                    data.disturbed().milliseconds(result),
                     Numbers.spread(result.quartiles()),
                     Numbers.bytes(result.metric(Metric.RETAINED_BYTES)),
                     Numbers.bytes(result.metric(Metric.PEAK_BYTES)),

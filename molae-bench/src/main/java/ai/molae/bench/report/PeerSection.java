@@ -52,7 +52,7 @@ final class PeerSection {
                 table.add(
                         layer,
                         Names.implementation(implementation),
-                        Numbers.number(result.milliseconds()),
+                        data.disturbed().milliseconds(result),
                         Numbers.spread(result.quartiles()),
                         Numbers.ratio(molae.map(own -> result.milliseconds() / own.milliseconds())
                                 .orElse(Double.NaN)),
@@ -69,8 +69,9 @@ final class PeerSection {
                 TITLE,
                 List.of(
                         new Block.Paragraph(
-                                "The same weights and inputs in other implementations, each checked against the reference before it was measured,"
-                                        + " each in a process of its own; the error is the largest difference as a share of the reference's largest value."
+                                "The same weights and inputs in other implementations, each in a process of its own. Before it is measured, the output of"
+                                        + " each is compared with the reference's for some tokens of an input, not for all; the error is the largest"
+                                        + " difference found there, as a share of the reference's largest value."
                                         + (cases.size() > CHARTS
                                                 ? " Charts show the first " + CHARTS + " of " + cases.size() + " cases."
                                                 : "")),

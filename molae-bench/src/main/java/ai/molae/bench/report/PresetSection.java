@@ -6,7 +6,11 @@ import ai.molae.bench.results.Result;
 import ai.molae.djl.chart.RowChart;
 import ai.molae.djl.chart.RowChart.Series;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
 
 /** MoE against MoLAE for every shape: memory, FLOPs and time. */
@@ -14,6 +18,12 @@ final class PresetSection {
 
     static final String ID = "presets";
     private static final String TITLE = "MoE against MoLAE, by preset";
+
+    /** The measured ratio may differ from the cost model's by this share of it. */
+    private static final double AGREES = 0.05;
+
+    private static final String WHY_NOT = "Small layers and int8 may not be: a layer keeps"
+            + " 2 to 3 MB of compiled code whatever its size, and FBGEMM pads the inner width of int8 weights; both weigh more beside the fewer weights of MoLAE.";
 
     private PresetSection() {}
 
@@ -29,13 +39,21 @@ final class PresetSection {
                         new Block.Paragraph(
                                 "Ratios MoE ÷ MoLAE: above the dashed line at 1 MoLAE needs less. Grey is what the cost model says,"
                                         + " blue what was measured. Layers have the shapes of published models, scaled to fit in memory; MoLAE has one group"
-                                        + " and a latent size of at most half the hidden size, so nothing here speaks of the quality of a model."),
-                        new Block.Charts(charts(presets)),
+                                        + " and a latent size of at most half the hidden size, so nothing here speaks of the quality of a model. † marks what was disturbed: it is named under what failed or is missing."),
+                        new Block.Charts(charts(presets, data.disturbed())),
                         absolute(presets),
-                        times(presets)));
+                        new Block.Paragraph(
+                                "Bytes read per token are the cost model's for a call with one token, for every preset alike, whatever was measured."),
+                        times(presets, data.disturbed()),
+                        new Block.Paragraph(String.format(
+                                Locale.ROOT,
+                                "Is the measured ratio of memory MoE ÷ MoLAE within %.0f %% of the cost model's?",
+                                100 * AGREES)),
+                        verdicts(data),
+                        new Block.Paragraph(WHY_NOT)));
     }
 
-    private static List<String> charts(Presets presets) {
+    private static List<String> charts(Presets presets, Disturbed disturbed) {
         List<String> figures = new ArrayList<>();
         RowChart memory = chart("Memory of the weights", "MoE ÷ MoLAE", "cost model", "measured");
         for (String shape : presets.shapes()) {
@@ -54,7 +72,7 @@ final class PresetSection {
                     "time");
             presets.of(phase)
                     .forEach((shape, pair) -> time.add(
-                            Names.of(shape),
+                            Names.of(shape) + (disturbed.is(pair) ? Disturbed.MARK : ""),
                             pair.ratio(result -> result.metric(reads ? Metric.READ_BYTES : Metric.FLOPS)),
                             pair.time()));
             addTo(figures, time);
@@ -102,7 +120,7 @@ final class PresetSection {
                         Numbers.ratio(pair.ratio(result -> result.metric(Metric.RETAINED_BYTES))
                                 / pair.ratio(result -> result.metric(Metric.WEIGHT_BYTES))),
                         ratio(pair, Derived.FLOPS_PER_TOKEN::of),
-                        ratio(pair, Derived.READ_BYTES_PER_TOKEN::of));
+                        ratio(pair, Costs::readBytesOfOneToken));
             });
         }
         return table;
@@ -117,10 +135,10 @@ final class PresetSection {
                 Numbers.bytes(result.metric(Metric.RETAINED_BYTES)),
                 Numbers.ratio(Derived.MEMORY_RATIO.of(result)),
                 Numbers.number(Derived.FLOPS_PER_TOKEN.of(result)),
-                Numbers.bytes(Derived.READ_BYTES_PER_TOKEN.of(result)));
+                Numbers.bytes(Costs.readBytesOfOneToken(result)));
     }
 
-    private static Table times(Presets presets) {
+    private static Table times(Presets presets, Disturbed disturbed) {
         Table table = new Table(
                 2,
                 "preset",
@@ -142,9 +160,9 @@ final class PresetSection {
                     table.add(
                             Names.of(shape),
                             phase.title() + ", " + Names.values(pair.base(), "precision", "tokens"),
-                            Numbers.number(pair.base().milliseconds()),
+                            disturbed.milliseconds(pair.base()),
                             Numbers.spread(pair.base().quartiles()),
-                            Numbers.number(pair.other().milliseconds()),
+                            disturbed.milliseconds(pair.other()),
                             Numbers.spread(pair.other().quartiles()),
                             Numbers.ratio(pair.time()),
                             ratio(pair, result -> result.metric(Metric.FLOPS)),
@@ -156,6 +174,44 @@ final class PresetSection {
             }
         }
         return table;
+    }
+
+    /** For every preset and precision, of the pair with fewest tokens. */
+    private static Table verdicts(ReportData data) {
+        Table table = new Table(
+                2,
+                "preset",
+                "precision",
+                "memory ratio, model",
+                "memory ratio, measured",
+                "difference",
+                String.format(Locale.ROOT, "within %.0f %%", 100 * AGREES));
+        Map<String, Pair> pairs = new TreeMap<>();
+        for (Phase phase : List.of(Phase.DECODE, Phase.PREFILL)) {
+            Pair.of(data.layers(phase), "variant", "MOE", "MOLAE").stream()
+                    .sorted(Comparator.comparingDouble(
+                            pair -> ReportData.size(pair.base().param("tokens"))))
+                    .filter(pair -> Double.isFinite(memoryError(pair)))
+                    .forEach(pair -> pairs.putIfAbsent(
+                            Names.params(pair.base(), "tokens", "batch", "load", "implementation", "variant"), pair));
+        }
+        new Presets(data).shapes().forEach(shape -> pairs.values().stream()
+                .filter(pair -> pair.base().param("shape").equals(shape))
+                .forEach(pair -> table.add(
+                        Names.of(shape),
+                        Names.values(pair.base(), "precision", "scale"),
+                        ratio(pair, result -> result.metric(Metric.WEIGHT_BYTES)),
+                        ratio(pair, result -> result.metric(Metric.RETAINED_BYTES)),
+                        String.format(Locale.ROOT, "%+.1f %%", 100 * memoryError(pair)),
+                        Math.abs(memoryError(pair)) <= AGREES ? "yes" : "no")));
+        return table;
+    }
+
+    /** How far the measured ratio is above the cost model's, as a share of that. */
+    private static double memoryError(Pair pair) {
+        return pair.ratio(result -> result.metric(Metric.RETAINED_BYTES))
+                        / pair.ratio(result -> result.metric(Metric.WEIGHT_BYTES))
+                - 1;
     }
 
     private static String ratio(Pair pair, ToDoubleFunction<Result> value) {

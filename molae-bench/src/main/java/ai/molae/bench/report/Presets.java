@@ -5,20 +5,25 @@ import ai.molae.bench.results.Derived;
 import ai.molae.bench.results.Quartiles;
 import ai.molae.bench.results.Result;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 
 /** The standard layer beside MoLAE with one group, for every shape, in what most shapes were measured in. */
 final class Presets {
 
     private final Map<Phase, Map<String, Pair>> pairs = new EnumMap<>(Phase.class);
+    private final Disturbed disturbed;
 
     Presets(ReportData data) {
+        disturbed = data.disturbed();
         for (Phase phase : Phase.values()) {
             List<Pair> all = Pair.of(data.layers(phase), "variant", "MOE", "MOLAE");
             if (phase == Phase.DECODE) {
@@ -82,38 +87,77 @@ final class Presets {
                 .orElse("");
     }
 
-    /** The tiles at the top: published shapes only. */
+    /** The shapes that the tiles are of: published ones. */
+    List<String> published() {
+        return shapes().stream().filter(shape -> !shape.equals("AWKWARD")).toList();
+    }
+
+    /** The tiles at the top. Memory and FLOPs do not depend on a time, so nothing disturbed is left out there. */
     List<Block.Tile> tiles() {
         List<Block.Tile> tiles = new ArrayList<>();
-        tile(
-                tiles,
-                "memory of the weights",
-                "measured",
-                shape -> inferenceRatio(shape, r -> r.metric(Metric.RETAINED_BYTES)));
-        tile(
-                tiles,
-                "FLOPs of a token",
-                "by the cost model",
-                shape -> inferenceRatio(shape, Derived.FLOPS_PER_TOKEN::of));
+        tile("memory of the weights", "measured", shape -> inferenceRatio(shape, r -> r.metric(Metric.RETAINED_BYTES)))
+                .ifPresent(tiles::add);
+        tile("FLOPs of a token", "by the cost model", shape -> inferenceRatio(shape, Derived.FLOPS_PER_TOKEN::of))
+                .ifPresent(tiles::add);
         for (Phase phase : Phase.values()) {
-            tile(tiles, "time of " + phase.title(), conditions(phase), shape -> timeRatio(shape, phase));
+            time(phase).ifPresent(tiles::add);
         }
         return tiles;
     }
 
-    private void tile(List<Block.Tile> tiles, String name, String how, ToDoubleFunction<String> ratio) {
-        double[] ratios = shapes().stream()
-                .filter(shape -> !shape.equals("AWKWARD"))
-                .mapToDouble(ratio)
-                .filter(Double::isFinite)
-                .sorted()
-                .toArray();
-        if (ratios.length > 0) {
-            tiles.add(new Block.Tile(
-                    Numbers.ratio(Quartiles.median(ratios)),
-                    name,
-                    how + "; " + Numbers.ratio(ratios[0]) + " to " + Numbers.ratio(ratios[ratios.length - 1]) + " over "
-                            + ratios.length + (ratios.length == 1 ? " preset" : " presets")));
+    private Optional<Block.Tile> tile(String name, String how, ToDoubleFunction<String> ratio) {
+        Map<String, Double> ratios = ratios(ratio);
+        return ratios.isEmpty()
+                ? Optional.empty()
+                : Optional.of(new Block.Tile(median(ratios), name, how + "; " + range(ratios)));
+    }
+
+    private Optional<Block.Tile> time(Phase phase) {
+        Map<String, Double> ratios = ratios(shape -> timeRatio(shape, phase));
+        if (ratios.isEmpty()) {
+            return Optional.empty();
         }
+        int all = ratios.size();
+        ratios.keySet().removeIf(shape -> {
+            Pair pair = of(phase).get(shape);
+            return pair != null && disturbed.is(pair);
+        });
+        int leftOut = all - ratios.size();
+        String detail = conditions(phase) + "; "
+                + (ratios.isEmpty()
+                        ? "over none of " + published().size() + " presets"
+                        : range(ratios) + "; MoLAE slower in "
+                                + ratios.values().stream()
+                                        .filter(ratio -> ratio < 1)
+                                        .count())
+                + (leftOut == 0 ? "" : "; " + leftOut + " left out, disturbed");
+        return Optional.of(new Block.Tile(median(ratios), "time of " + phase.title(), detail));
+    }
+
+    /** What is known of the published shapes. */
+    private Map<String, Double> ratios(ToDoubleFunction<String> ratio) {
+        Map<String, Double> ratios = new LinkedHashMap<>();
+        published().forEach(shape -> {
+            double value = ratio.applyAsDouble(shape);
+            if (Double.isFinite(value)) {
+                ratios.put(shape, value);
+            }
+        });
+        return ratios;
+    }
+
+    private static String median(Map<String, Double> ratios) {
+        return Numbers.ratio(Quartiles.of(ratios.values()).median());
+    }
+
+    /** From where to where, and over which shapes: their names unless they are all. */
+    private String range(Map<String, Double> ratios) {
+        int all = published().size();
+        String range = Numbers.ratio(Collections.min(ratios.values())) + " to "
+                + Numbers.ratio(Collections.max(ratios.values()));
+        return ratios.size() == all
+                ? range + " over " + (all == 1 ? "1 preset" : "all " + all + " presets")
+                : range + " over only " + ratios.size() + " of " + all + " presets: "
+                        + ratios.keySet().stream().map(Names::of).collect(Collectors.joining(", "));
     }
 }

@@ -53,6 +53,7 @@ public final class Report {
                 RooflineSection.of(data),
                 TokensSection.of(data),
                 MemorySection.of(data),
+                UsageSection.of(data),
                 VariantSections.skew(data),
                 PeerSection.of(data),
                 OtherSections.dispatch(data),
@@ -65,7 +66,8 @@ public final class Report {
     }
 
     private Section headline() {
-        List<Block.Tile> tiles = new Presets(data).tiles();
+        Presets presets = new Presets(data);
+        List<Block.Tile> tiles = presets.tiles();
         return tiles.isEmpty()
                 ? Section.without("headline", "MoE ÷ MoLAE", "the same layer as MOE and as MOLAE")
                 : new Section(
@@ -75,7 +77,11 @@ public final class Report {
                                 new Block.Tiles(tiles),
                                 new Block.Paragraph(
                                         "How many times as much the standard layer needs as MoLAE with one group; below 1 it is MoLAE"
-                                                + " that needs more. Every number is of this run on this machine.")));
+                                                + " that needs more. Every number is of this run on this machine. The presets are "
+                                                + presets.published().stream()
+                                                        .map(Names::of)
+                                                        .collect(Collectors.joining(", "))
+                                                + ". Times that were disturbed are left out; memory and FLOPs do not depend on them.")));
     }
 
     /**

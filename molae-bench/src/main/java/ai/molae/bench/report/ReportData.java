@@ -31,6 +31,11 @@ record ReportData(List<Result> all, Environment environment, List<String> failur
         return all.stream().filter(result -> !result.failed()).toList();
     }
 
+    /** Which of their times are not to be trusted. */
+    Disturbed disturbed() {
+        return new Disturbed(results());
+    }
+
     List<Result> select(Predicate<Result> which) {
         return results().stream().filter(which).toList();
     }

@@ -21,9 +21,6 @@ import java.util.Map;
  */
 public final class ReportFolder {
 
-    /** JMH's results. */
-    public static final String RESULTS = "jmh.json";
-
     /** What the run says about benchmarks without a result. */
     public static final String FAILURES = "failures.txt";
 
@@ -58,7 +55,7 @@ public final class ReportFolder {
         Path environment = folder.resolve(Environment.FILE);
         Path failures = folder.resolve(FAILURES);
         return new Report(
-                Results.read(folder.resolve(RESULTS)),
+                Results.read(folder.resolve(Results.FILE)),
                 Files.exists(environment) ? Environment.read(environment) : new Environment(Map.of()),
                 Files.exists(failures)
                         ? Files.readAllLines(failures).stream()

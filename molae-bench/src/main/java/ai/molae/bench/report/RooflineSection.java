@@ -70,7 +70,8 @@ final class RooflineSection {
                                         "One mark for each result of molae: FLOPs per byte of weights read across, speed upwards. Circles are prefill,"
                                                 + " squares decoding, triangles training. The roof is what large products and reading memory reach in the same"
                                                 + " processes (medians); bytes of activations are not counted, so a mark can be lower than its roof for that"
-                                                + " reason too. A mark above the roof read weights out of a cache, or the machine's speed changed."),
+                                                + " reason too. A mark above the roof read weights out of a cache, or the machine's speed changed."
+                                                + " Implementations with a library of their own are left out: their threads disturb the ceilings measured in their process."),
                                 new Block.Charts(figures),
                                 table));
     }

@@ -6,7 +6,8 @@ import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** Rows of as many cells as the head has: some columns of names, then numbers. Columns without any number are left out when it is shown. */
+/** Rows of as many cells as the head has: some columns of names, then numbers. Columns without any number are left out when it is shown; without rows
+ * nothing is. */
 final class Table implements Block {
 
     /** Stands for a number that is not known. */
@@ -60,6 +61,9 @@ final class Table implements Block {
 
     @Override
     public String html() {
+        if (rows.isEmpty()) {
+            return "";
+        }
         List<Integer> columns = columns();
         StringBuilder html = new StringBuilder("<div class=scroll tabindex=0><table><thead>");
         row(html, head, columns, "th");
@@ -89,6 +93,9 @@ final class Table implements Block {
 
     @Override
     public String markdown() {
+        if (rows.isEmpty()) {
+            return "";
+        }
         List<Integer> columns = columns();
         StringBuilder text = new StringBuilder(line(head, columns));
         columns.forEach(column -> text.append(column < names ? "| --- " : "| ---: "));

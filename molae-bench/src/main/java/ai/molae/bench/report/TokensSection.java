@@ -42,7 +42,7 @@ final class TokensSection {
             lines.values().removeIf(pairs -> pairs.size() < 3);
             if (!lines.isEmpty()) {
                 figures.add(chart(lines));
-                lines.forEach((variant, pairs) -> rows(table, variant, sorted(pairs)));
+                lines.forEach((variant, pairs) -> rows(table, variant, sorted(pairs), data.disturbed()));
             }
         });
         return table.isEmpty()
@@ -96,14 +96,14 @@ final class TokensSection {
         return chart.figure();
     }
 
-    private static void rows(Table table, String variant, List<Pair> pairs) {
+    private static void rows(Table table, String variant, List<Pair> pairs, Disturbed disturbed) {
         for (Pair pair : pairs) {
             table.add(
                     Names.values(pair.base(), "shape", "precision", "load", "implementation"),
                     Names.of(variant),
                     pair.base().param("tokens"),
-                    Numbers.number(pair.base().milliseconds()),
-                    Numbers.number(pair.other().milliseconds()),
+                    disturbed.milliseconds(pair.base()),
+                    disturbed.milliseconds(pair.other()),
                     Numbers.ratio(pair.time()),
                     Numbers.ratio(pair.ratio(result -> result.metric(Metric.FLOPS))));
         }

@@ -65,7 +65,7 @@ final class VariantSections {
                         Names.of(result.param("variant")),
                         Names.variantColour(result.param("variant")),
                         result.milliseconds());
-                table.add(row(result, Names.of(result.param("variant")), phase));
+                table.add(row(result, Names.of(result.param("variant")), phase, data.disturbed()));
             });
             figures.add(chart.figure());
         }
@@ -125,8 +125,8 @@ final class VariantSections {
                         precision,
                         Numbers.mebibytes(pair.base().metric(Metric.RETAINED_BYTES)),
                         Numbers.mebibytes(pair.other().metric(Metric.RETAINED_BYTES)));
-                table.add(row(pair.base(), precision + " MoE", phase));
-                table.add(row(pair.other(), precision + " MoLAE", phase));
+                table.add(row(pair.base(), precision + " MoE", phase, data.disturbed()));
+                table.add(row(pair.other(), precision + " MoLAE", phase, data.disturbed()));
             }
             figures.add(time.figure());
             if (phase == Phase.DECODE && !memory.isEmpty()) {
@@ -169,8 +169,8 @@ final class VariantSections {
             table.add(
                     name,
                     layer,
-                    Numbers.number(pair.base().milliseconds()),
-                    Numbers.number(pair.other().milliseconds()),
+                    data.disturbed().milliseconds(pair.base()),
+                    data.disturbed().milliseconds(pair.other()),
                     Numbers.ratio(1 / pair.time()));
         }
         charts.values().forEach(chart -> figures.add(chart.figure()));
@@ -201,11 +201,11 @@ final class VariantSections {
                 "error");
     }
 
-    private static List<String> row(Result result, String layer, Phase phase) {
+    private static List<String> row(Result result, String layer, Phase phase, Disturbed disturbed) {
         return List.of(
                 phase.title() + ", " + Names.values(result, "precision", "tokens"),
                 layer,
-                Numbers.number(result.milliseconds()),
+                disturbed.milliseconds(result),
                 Numbers.spread(result.quartiles()),
                 Numbers.number(Derived.GFLOPS.of(result)),
                 Numbers.percent(Derived.ROOFLINE_SHARE.of(result)),

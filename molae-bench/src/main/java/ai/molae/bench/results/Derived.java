@@ -28,10 +28,16 @@ public enum Derived {
     INTENSITY("intensity", "FLOPs/B", Derived::intensity),
     /** The least time by the ceilings measured in the same process, {@link Roofline#seconds}. */
     FLOOR_MILLISECONDS("floor", "ms", Derived::floorMilliseconds),
-    /** The least time as a share of the time; 1 is the roof, more says that weights came out of a cache or the machine slowed down. */
-    ROOFLINE_SHARE("roofline.share", "", result -> floorMilliseconds(result) / result.milliseconds()),
-    /** Native memory retained by what was built, against the cost model's bytes of the weights. */
-    MEMORY_RATIO("memory.measured.expected", "", result -> result.metric(RETAINED_BYTES) / result.metric(WEIGHT_BYTES)),
+    /**
+     * The least time as a share of the time; 1 is the roof, more says that weights came out of a cache or the machine slowed down. Not known for
+     * implementations with a library of their own, whose threads disturb the ceilings: {@link Result#hasOwnLibrary()}.
+     */
+    ROOFLINE_SHARE("roofline.share", "", Derived::rooflineShare),
+    /**
+     * Native memory retained by what was built, against the cost model's bytes of the weights. Not stated for the training of models, which retains gradients and
+     * the optimizer's moments as well.
+     */
+    MEMORY_RATIO("memory.measured.expected", "", Derived::memoryRatio),
     /** Native memory at its peak, against what the cost model expects. */
     PEAK_RATIO("peak.measured.expected", "", result -> result.metric(PEAK_BYTES) / result.metric(EXPECTED_PEAK_BYTES)),
     /** FLOPs counted by the operators of a profiled run, against the cost model's. */
@@ -84,6 +90,16 @@ public enum Derived {
         double flops = result.metric(FLOPS);
         double bytes = result.metric(READ_BYTES);
         return flops >= 0 && bytes > 0 ? Roofline.arithmeticIntensity(flops, bytes) : Double.NaN;
+    }
+
+    private static double rooflineShare(Result result) {
+        return result.hasOwnLibrary() ? Double.NaN : floorMilliseconds(result) / result.milliseconds();
+    }
+
+    private static double memoryRatio(Result result) {
+        return result.benchmarkClass().equals("ModelTraining")
+                ? Double.NaN
+                : result.metric(RETAINED_BYTES) / result.metric(WEIGHT_BYTES);
     }
 
     private static double floorMilliseconds(Result result) {

@@ -22,9 +22,8 @@ public record Quartiles(double lower, double median, double upper) {
      * @return their quartiles, NaN without numbers
      */
     public static Quartiles of(Collection<Double> numbers) {
-        double[] sorted =
-                numbers.stream().mapToDouble(Double::doubleValue).sorted().toArray();
-        return sorted.length == 0 ? NONE : new Quartiles(at(sorted, 0.25), at(sorted, 0.5), at(sorted, 0.75));
+        double[] all = numbers.stream().mapToDouble(Double::doubleValue).toArray();
+        return new Quartiles(quantile(0.25, all), quantile(0.5, all), quantile(0.75, all));
     }
 
     /**
@@ -34,10 +33,25 @@ public record Quartiles(double lower, double median, double upper) {
      * @return their median, NaN without numbers
      */
     public static double median(double... numbers) {
-        return of(Arrays.stream(numbers).boxed().toList()).median();
+        return quantile(0.5, numbers);
     }
 
-    private static double at(double[] sorted, double share) {
+    /**
+     * A quantile, by type 7 as well.
+     *
+     * @param share of the numbers that are below it, 0 to 1
+     * @param numbers in any order; they stay as they are
+     * @return NaN without numbers
+     */
+    public static double quantile(double share, double... numbers) {
+        if (!(share >= 0 && share <= 1)) {
+            throw new IllegalArgumentException("the share of a quantile is 0 to 1, got " + share);
+        }
+        if (numbers.length == 0) {
+            return Double.NaN;
+        }
+        double[] sorted = numbers.clone();
+        Arrays.sort(sorted);
         double place = share * (sorted.length - 1);
         int below = (int) place;
         int above = Math.min(below + 1, sorted.length - 1);
@@ -51,6 +65,15 @@ public record Quartiles(double lower, double median, double upper) {
      */
     public double relativeSpread() {
         return (upper - lower) / median;
+    }
+
+    /**
+     * Half the distance between the quartiles beside the median: what stands behind ± in tables.
+     *
+     * @return (upper − lower) / (2 median)
+     */
+    public double spread() {
+        return relativeSpread() / 2;
     }
 
     /**

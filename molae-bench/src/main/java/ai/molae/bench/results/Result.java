@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -80,6 +81,25 @@ public record Result(
      */
     public double metric(Metric metric) {
         return metrics.getOrDefault(metric.key(), Double.NaN);
+    }
+
+    /**
+     * The Java heap that a call allocates.
+     *
+     * @return bytes by JMH's gc profiler; NaN if it did not run
+     */
+    public double heapBytes() {
+        return metrics.getOrDefault(Results.HEAP, Double.NaN);
+    }
+
+    /**
+     * Whether its products were computed by a library of the implementation's own. Its threads stand beside libtorch's in the same process and disturb the
+     * ceilings measured there.
+     *
+     * @return false for molae, loops over NDArrays, and benchmarks that have no choice of implementations
+     */
+    public boolean hasOwnLibrary() {
+        return !Set.of("", "MOLAE", "NDARRAY_LOOP").contains(param("implementation"));
     }
 
     /**

@@ -21,6 +21,12 @@ import java.util.TreeMap;
 /** Reads JMH's JSON, strictly: what is not as JMH writes it is an error that names its place. */
 public final class Results {
 
+    /** The name of the file in a folder of results. */
+    public static final String FILE = "jmh.json";
+
+    /** What JMH's gc profiler calls the bytes of Java heap that a call allocates. */
+    public static final String HEAP = "gc.alloc.rate.norm";
+
     private static final Map<String, Double> TO_MILLISECONDS =
             Map.of("s/op", 1e3, "ms/op", 1.0, "us/op", 1e-3, "ns/op", 1e-6, "min/op", 6e4);
 

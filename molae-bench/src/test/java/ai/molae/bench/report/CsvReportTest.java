@@ -26,6 +26,8 @@ class CsvReportTest {
         assertThat(lines[0])
                 .startsWith(
                         "benchmark,note,tokens,unit,median,lower quartile,upper quartile,iterations,tokens,flops,zebra,gflops GFLOP/s,");
+        assertThat(lines[0]).endsWith(",disturbed");
+        assertThat(lines[1]).endsWith(",spread ±37.5 %");
         assertThat(lines[1])
                 .startsWith(
                         "a.B.c,\"x,\"\"y\"\"\",2,ms/op,2,1.5,3,3,2,123456789012,0.0000001,61728.394506,61728394506,1,1000,");

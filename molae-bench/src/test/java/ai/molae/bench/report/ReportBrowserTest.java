@@ -2,6 +2,7 @@ package ai.molae.bench.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.molae.bench.results.Results;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,7 +36,7 @@ class ReportBrowserTest {
     @BeforeAll
     static void open() throws IOException {
         driver = Browser.start(folder.resolve("profile"));
-        Files.writeString(folder.resolve("jmh.json"), SyntheticRun.json());
+        Files.writeString(folder.resolve(Results.FILE), SyntheticRun.json());
         SyntheticRun.environment().write(folder.resolve("environment.json"));
         driver.get(ReportFolder.write(folder).toUri().toString());
     }

@@ -32,7 +32,7 @@ class ReportStructureTest {
 
     @BeforeAll
     static void write() throws IOException {
-        Files.writeString(folder.resolve("jmh.json"), SyntheticRun.json());
+        Files.writeString(folder.resolve(Results.FILE), SyntheticRun.json());
         SyntheticRun.environment().write(folder.resolve("environment.json"));
         Files.writeString(folder.resolve("failures.txt"), "LayerForward.forward shape=BROKEN: out of memory\n");
         page = Jsoup.parse(ReportFolder.write(folder).toFile());
@@ -55,12 +55,13 @@ class ReportStructureTest {
 
     @ParameterizedTest
     @CsvSource({
-        "presets, 4, 2",
+        "presets, 4, 3",
         "variants, 4, 1",
         "precisions, 3, 1",
         "roofline, 3, 1",
         "tokens, 1, 1",
         "memory, 2, 1",
+        "usage, 0, 1",
         "skew, 1, 1",
         "peers, 2, 1",
         "dispatch, 2, 1",
@@ -95,7 +96,7 @@ class ReportStructureTest {
 
         assertThat(headline.select(".tile")).hasSize(5).allSatisfy(tile -> {
             assertThat(tile.selectFirst("b").text()).matches("\\d+\\.\\d\\d×");
-            assertThat(tile.selectFirst("small").text()).contains("over 8 presets");
+            assertThat(tile.selectFirst("small").text()).contains("over all 8 presets");
         });
     }
 
@@ -114,7 +115,7 @@ class ReportStructureTest {
         Document page = Jsoup.parse(empty);
 
         assertThat(page.select("svg, table")).isEmpty();
-        assertThat(page.select(".missing")).hasSize(14).allSatisfy(text -> assertThat(text.text())
+        assertThat(page.select(".missing")).hasSize(15).allSatisfy(text -> assertThat(text.text())
                 .startsWith("Left out: "));
     }
 

@@ -88,7 +88,21 @@ final class SyntheticRun {
             for (String part : List.of("route", "dispatch")) {
                 add(
                         "layer.RoutingDispatch." + part,
-                        Map.of("shape", main.name(), "scale", "SMALL", "load", load, "tokens", "512"),
+                        Map.of(
+                                "shape",
+                                main.name(),
+                                "scale",
+                                "SMALL",
+                                "variant",
+                                "MOE",
+                                "precision",
+                                "BFLOAT16",
+                                "load",
+                                load,
+                                "tokens",
+                                "512",
+                                "implementation",
+                                "MOLAE"),
                         part.equals("route") ? 0.6 : 1.4,
                         Map.of(Metric.TOKENS, 512.0));
             }

@@ -2,6 +2,7 @@ package ai.molae.bench.results;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.molae.bench.measure.Metric;
@@ -99,5 +100,20 @@ class ResultsTest {
         assertThat(Derived.FLOPS_RATIO.of(result)).isCloseTo(1.1, within(1e-12));
         assertThat(Derived.READ_BYTES_PER_TOKEN.of(result)).isEqualTo(150e6);
         assertThat(Derived.PEAK_RATIO.of(result)).as("not measured").isNaN();
+    }
+
+    @Test
+    void aQuantileIsInterpolatedBetweenNeighbours() {
+        double[] numbers = {4, 1, 3, 2};
+
+        assertThat(Quartiles.quantile(0, numbers)).isEqualTo(1);
+        assertThat(Quartiles.quantile(0.25, numbers)).isEqualTo(1.75);
+        assertThat(Quartiles.quantile(0.9, numbers)).isEqualTo(3.7, within(1e-12));
+        assertThat(Quartiles.quantile(1, numbers)).isEqualTo(4);
+        assertThat(numbers).as("untouched").containsExactly(4, 1, 3, 2);
+        assertThat(Quartiles.quantile(0.5)).isNaN();
+        assertThatThrownBy(() -> Quartiles.quantile(50, numbers))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("0 to 1, got 50");
     }
 }
