@@ -1,5 +1,6 @@
 package ai.molae.bench.suite;
 
+import ai.molae.bench.compare.Measurements;
 import ai.molae.bench.measure.TrialProfiler;
 import ai.molae.cli.work.Meter;
 import ai.molae.djl.files.WholeFile;
@@ -28,7 +29,7 @@ import org.openjdk.jmh.runner.options.VerboseMode;
 /** Runs sections one after the other and keeps {@code jmh.json} up to date, so that nothing measured is lost when a run is interrupted. */
 final class SuiteRun {
 
-    static final String RESULTS = "jmh.json";
+    static final String RESULTS = Measurements.RESULTS;
     static final String LOG = "jmh.log";
 
     private final Path folder;
