@@ -131,7 +131,9 @@ enum Extent {
         return Section.of("layer." + benchmark)
                 .with("scale", scale)
                 .with("variant", PAIR)
-                .with("precision", Precision.BFLOAT16);
+                .with("precision", Precision.BFLOAT16)
+                .with("load", ExpertLoad.BALANCED)
+                .with("implementation", Implementation.MOLAE);
     }
 
     private Section model(String benchmark, Shape shape) {
