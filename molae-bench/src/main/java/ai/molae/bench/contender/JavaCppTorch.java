@@ -1,8 +1,8 @@
 package ai.molae.bench.contender;
 
 import ai.molae.djl.torch.Precision;
-import java.util.Optional;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerScope;

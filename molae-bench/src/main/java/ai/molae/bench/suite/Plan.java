@@ -29,8 +29,7 @@ record Plan(List<Section> trials, List<String> unsupported) {
         Map<String, Section> once = new LinkedHashMap<>();
         for (Section section : sections) {
             section.trials()
-                    .forEach(trial ->
-                            once.putIfAbsent(trial.benchmark() + new TreeMap<>(trial.parameters()), trial));
+                    .forEach(trial -> once.putIfAbsent(trial.benchmark() + new TreeMap<>(trial.parameters()), trial));
         }
         List<Section> trials = new ArrayList<>();
         List<String> unsupported = new ArrayList<>();
@@ -56,8 +55,8 @@ record Plan(List<Section> trials, List<String> unsupported) {
         return implementation
                 .get()
                 .refusal(
-                        variant.of(shape.standard(
-                                trial.value("scale", Scale.class).orElseThrow())),
+                        variant.of(
+                                shape.standard(trial.value("scale", Scale.class).orElseThrow())),
                         trial.value("precision", Precision.class).orElseThrow());
     }
 }

@@ -37,8 +37,7 @@ record Section(String benchmark, Map<String, List<String>> parameters) {
         List<Section> trials = List.of(of(benchmark));
         for (Map.Entry<String, List<String>> parameter : parameters.entrySet()) {
             trials = trials.stream()
-                    .flatMap(trial ->
-                            parameter.getValue().stream().map(value -> trial.with(parameter.getKey(), value)))
+                    .flatMap(trial -> parameter.getValue().stream().map(value -> trial.with(parameter.getKey(), value)))
                     .toList();
         }
         return trials;

@@ -62,8 +62,7 @@ final class SuiteRun {
      */
     List<String> run(Plan plan, PrintWriter err) throws IOException, RunnerException {
         try (Writer log = Files.newBufferedWriter(folder.resolve(LOG));
-                Meter meter =
-                        new Meter("bench", plan.trials().size(), "trials", Meter.Plainly.TENTHS, err, false)) {
+                Meter meter = new Meter("bench", plan.trials().size(), "trials", Meter.Plainly.TENTHS, err, false)) {
             Progress progress = new Progress(meter, err, log);
             writeFailures(plan, progress);
             for (Section trial : plan.trials()) {
