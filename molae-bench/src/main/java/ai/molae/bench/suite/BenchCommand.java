@@ -127,10 +127,14 @@ final class BenchCommand implements Callable<Integer> {
         }
         Path folder = folder();
         Path facts = folder.resolve(Environment.FILE);
-        Environment environment = Environment.collect()
-                .with(
-                        "command",
-                        String.join(" ", spec.commandLine().getParseResult().originalArgs()));
+        Environment environment = MeasuredProcesses.facts(
+                Environment.collect()
+                        .with(
+                                "command",
+                                String.join(
+                                        " ", spec.commandLine().getParseResult().originalArgs())),
+                jvmOptions,
+                System.getenv());
         environment.write(facts);
         long start = System.nanoTime();
         List<String> failed = new SuiteRun(folder, jvmOptions).run(plan, err);

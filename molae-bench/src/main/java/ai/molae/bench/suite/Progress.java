@@ -92,7 +92,7 @@ final class Progress implements OutputFormat {
         benchmark.getParamsKeys().forEach(key -> parameters.put(key, benchmark.getParam(key)));
         String method = benchmark.getBenchmark();
         String owner = method.substring(0, method.lastIndexOf('.'));
-        return owner.substring(owner.lastIndexOf('.') + 1)
+        return method.substring(owner.lastIndexOf('.') + 1)
                 + parameters.entrySet().stream()
                         .map(entry -> entry.getKey() + "=" + entry.getValue())
                         .collect(Collectors.joining(" ", " ", ""));

@@ -3,6 +3,7 @@ package ai.molae.bench.suite;
 import static java.util.stream.Collectors.groupingBy;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.molae.bench.results.Environment;
 import ai.molae.bench.workload.Shape;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -10,6 +11,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -154,5 +156,20 @@ class BenchCommandTest {
             assertThat(run("bench", "--model", "nowhere", option)).as(option).isEqualTo(2);
             assertThat(err.toString()).contains(option.replaceFirst("=.*", "") + " belong to the suite");
         }
+    }
+
+    @Test
+    void theEnvironmentSaysHowTheMeasuredProcessesRun() {
+        Environment facts = MeasuredProcesses.facts(
+                new Environment(Map.of("cpu", "fast")), List.of("-Xmx9g", "-Da=b"), Map.of("OMP_NUM_THREADS", "2"));
+
+        assertThat(facts.facts())
+                .containsEntry("cpu", "fast")
+                .containsEntry("measured heap", "-Xmx9g")
+                .containsEntry("measured direct memory", "-XX:MaxDirectMemorySize=4g")
+                .containsEntry("measured JVM options", "-Xmx9g -Da=b")
+                .containsEntry("OMP_NUM_THREADS", "2")
+                .containsEntry("GOMP_SPINCOUNT", "unset");
+        assertThat(facts.get("javacpp")).matches("\\d+\\.\\d+.*");
     }
 }
