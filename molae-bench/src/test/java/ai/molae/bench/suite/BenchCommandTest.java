@@ -1,6 +1,7 @@
 package ai.molae.bench.suite;
 
 import static java.util.stream.Collectors.groupingBy;
+import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.molae.bench.results.Environment;
@@ -10,6 +11,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -171,5 +173,31 @@ class BenchCommandTest {
                 .containsEntry("OMP_NUM_THREADS", "2")
                 .containsEntry("GOMP_SPINCOUNT", "unset");
         assertThat(facts.get("javacpp")).matches("\\d+\\.\\d+.*");
+    }
+
+    @Test
+    void compareEndsWithOneIfTrialsAreMissingAndWithTwoIfNothingIsInCommon(@TempDir Path folder) throws IOException {
+        String both = file(folder, "both", 1, 2);
+        String one = file(folder, "one", 1);
+        String other = file(folder, "other", 3);
+
+        assertThat(run("bench", "compare", both, both)).isZero();
+        assertThat(run("bench", "compare", one, both)).isZero();
+        assertThat(run("bench", "compare", both, one)).isEqualTo(1);
+        assertThat(run("bench", "compare", "--partial", both, one)).isZero();
+        assertThat(run("bench", "compare", "--partial", both, other)).isEqualTo(2);
+        assertThat(err.toString())
+                .contains("no trial in common")
+                .contains("tokens=2")
+                .contains("tokens=3");
+    }
+
+    /** Results of trials with so many tokens. */
+    private static String file(Path folder, String name, int... tokens) throws IOException {
+        String results = Arrays.stream(tokens)
+                .mapToObj(count -> "{\"benchmark\": \"a.B.c\", \"params\": {\"tokens\": \"" + count
+                        + "\"}, \"primaryMetric\": {\"scoreUnit\": \"ms/op\", \"rawData\": [[8.0, 8.1]]}}")
+                .collect(joining(", ", "[", "]"));
+        return Files.writeString(folder.resolve(name), results).toString();
     }
 }
