@@ -1,17 +1,19 @@
 package ai.molae.bench.compare;
 
 import ai.molae.bench.compare.Change.Verdict;
+import ai.molae.bench.results.Quartiles;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
-import java.util.stream.Stream;
 
 /**
  * Two runs side by side. Two runs of one program differ too: a process finds other pages, other neighbours, another clock. How much shows in the
@@ -24,76 +26,79 @@ import java.util.stream.Stream;
  *   a group changed  if  |mean l| − 3 · σ / √trials   &gt; ln(1 + threshold)
  * </pre>
  *
- * A change of one trial has to stand out from the noise; one that all trials of a group share is found when it is much smaller. Where a time over the roofline is known
- * too, both must have changed in the same direction, and the smaller counts: a machine that was slower for a while is no regression.
+ * A change of one trial has to stand out from the noise; one that all trials of a group share is found when it is smaller: {@link #resolutions()} says from what
+ * size on. Where a time over the roofline is known too, both must have changed in the same direction, and the smaller counts. The ceilings of the roofline are
+ * measured with the library's own products and threads: when time grows and they fall, {@link #slower()} says so, since a slower machine and a slower kernel look alike.
  */
 public final class Comparison {
 
     /** Times of trials may differ so much without anybody calling it a regression. */
     private static final double THRESHOLD = 0.03;
 
-    private static final double LEAST_NOISE = 0.01;
-
-    /** With fewer trials their spread says nothing, and this is taken for it. */
-    private static final int TRIALS_FOR_NOISE = 6;
-
-    private static final double USUAL_NOISE = 0.05;
-
-    /** Of a hundred trials none should stand out by chance. */
-    private static final double TRIAL_SIGMAS = 4;
-
-    /** There are few groups. */
-    private static final double GROUP_SIGMAS = 3;
-
-    private static final double MAD_OF_NORMAL = 1.4826;
-    private static final int LEAST_GROUP = 3;
+    private static final double LIMIT = Math.log1p(THRESHOLD);
+    private static final int NAMED = 3;
 
     private final List<Change> trials = new ArrayList<>();
     private final List<Change> groups = new ArrayList<>();
+    private final List<Change> ceilings = new ArrayList<>();
+    private final List<Resolution> resolutions = new ArrayList<>();
+    private final Set<String> slower = new LinkedHashSet<>();
+    private final List<Pair> pairs;
     private final List<String> onlyBefore;
     private final List<String> onlyAfter;
+    private final boolean partial;
 
     private record Pair(Measured before, Measured after) {}
 
-    /** The difference of a trial: the change that counts, and those whose spread is noise. */
-    private record Difference(
-            String name, String group, Estimate before, Estimate after, double log, List<Double> measured) {
-        double ownVariance() {
-            return before.relativeError() * before.relativeError() + after.relativeError() * after.relativeError();
-        }
-    }
-
-    private Comparison(Collection<Measured> before, Collection<Measured> after) {
+    private Comparison(Collection<Measured> before, Collection<Measured> after, boolean partial) {
         Map<String, Measured> olds = byName(before);
         Map<String, Measured> news = byName(after);
+        this.partial = partial;
         onlyBefore = missing(olds, news);
         onlyAfter = missing(news, olds);
-        List<Pair> pairs = olds.values().stream()
+        pairs = olds.values().stream()
                 .flatMap(old ->
                         Optional.ofNullable(news.get(old.name())).stream().map(now -> new Pair(old, now)))
                 .toList();
+        if (pairs.isEmpty()) {
+            throw new IllegalArgumentException("the runs have no trial in common: the first has " + some(olds)
+                    + ", the second " + some(news) + "; compare runs with the same options");
+        }
         for (Quantity quantity : Quantity.values()) {
             if (quantity != Quantity.TIME_OVER_ROOFLINE) {
-                compare(quantity, pairs);
+                compare(quantity);
             }
         }
     }
 
     /**
-     * Compares two runs.
+     * Compares two runs. A trial that only the first has is a regression: it failed, or is gone.
      *
      * @param before trials of the run that is the measure
      * @param after trials of the other run
      * @return the changes
+     * @throws IllegalArgumentException if they have no trial in common, or one of them has two results of one
      */
     public static Comparison of(Collection<Measured> before, Collection<Measured> after) {
-        return new Comparison(before, after);
+        return new Comparison(before, after, false);
+    }
+
+    /**
+     * Compares two runs of which the second may be a part of the first.
+     *
+     * @param before trials of the run that is the measure
+     * @param after some of them from another run
+     * @return the changes
+     * @throws IllegalArgumentException if they have no trial in common, or one of them has two results of one
+     */
+    public static Comparison ofPart(Collection<Measured> before, Collection<Measured> after) {
+        return new Comparison(before, after, true);
     }
 
     /**
      * Every trial that both runs have.
      *
-     * @return its changes, by quantity in the order of the enum
+     * @return its changes, by quantity in the order of the enum, without the ceilings
      */
     public List<Change> trials() {
         return List.copyOf(trials);
@@ -102,19 +107,66 @@ public final class Comparison {
     /**
      * Every group of at least three trials.
      *
-     * @return its changes
+     * @return its changes, without the ceilings
      */
     public List<Change> groups() {
         return List.copyOf(groups);
     }
 
     /**
+     * The ceilings in every group of at least three trials. They are no regression of the group's benchmark.
+     *
+     * @return their changes
+     */
+    public List<Change> ceilings() {
+        return List.copyOf(ceilings);
+    }
+
+    /**
+     * How small a change could have been found.
+     *
+     * @return one for every quantity that both runs have
+     */
+    public List<Resolution> resolutions() {
+        return List.copyOf(resolutions);
+    }
+
+    /**
+     * Trials that took longer beyond noise, but not measured by the ceilings.
+     *
+     * @return empty if there are none
+     */
+    public Optional<Slower> slower() {
+        return slower.isEmpty()
+                ? Optional.empty()
+                : Optional.of(new Slower(List.copyOf(slower), ceiling(Quantity.PRODUCTS), ceiling(Quantity.READING)));
+    }
+
+    private double ceiling(Quantity quantity) {
+        return Math.exp(pairs.stream()
+                .filter(pair -> slower.contains(pair.before().name()))
+                .flatMap(pair -> Difference.of(quantity, pair.before(), pair.after()).stream())
+                .mapToDouble(Difference::log)
+                .average()
+                .orElse(Double.NaN));
+    }
+
+    /**
      * Whether anything became worse.
      *
-     * @return true if a trial or a group regressed
+     * @return true if a trial or a group regressed, or a trial is missing and the second run is no part
      */
     public boolean hasRegressions() {
-        return !changes(Verdict.REGRESSION).isEmpty();
+        return !changes(Verdict.REGRESSION).isEmpty() || isIncomplete();
+    }
+
+    /**
+     * Whether the second run lacks trials that it should have.
+     *
+     * @return false if it has all, or may be a part
+     */
+    public boolean isIncomplete() {
+        return !partial && !onlyBefore.isEmpty();
     }
 
     /**
@@ -162,116 +214,88 @@ public final class Comparison {
         return here.keySet().stream().filter(name -> !there.containsKey(name)).toList();
     }
 
-    private void compare(Quantity quantity, List<Pair> pairs) {
+    private static String some(Map<String, Measured> run) {
+        return run.size() + " trials"
+                + run.keySet().stream()
+                        .limit(NAMED)
+                        .collect(Collectors.joining("; ", " (", run.size() > NAMED ? "; …)" : ")"));
+    }
+
+    private void compare(Quantity quantity) {
         List<Difference> differences = pairs.stream()
-                .flatMap(pair -> difference(quantity, pair).stream())
+                .flatMap(pair -> Difference.of(quantity, pair.before(), pair.after()).stream())
                 .toList();
+        if (differences.isEmpty()) {
+            return;
+        }
         Map<String, List<Difference>> byGroup = differences.stream()
                 .collect(Collectors.groupingBy(Difference::group, TreeMap::new, Collectors.toList()));
-        double noise = noise(byGroup.values());
+        Noise noise = Noise.of(byGroup.values());
         for (Difference difference : differences) {
-            double error = TRIAL_SIGMAS * Math.sqrt(difference.ownVariance() + noise * noise);
-            trials.add(change(
-                    difference.name(),
-                    quantity,
-                    difference.before().median(),
-                    difference.after().median(),
-                    difference.log(),
-                    error));
+            Change change = change(difference.name(), quantity, List.of(difference), noise.ofTrial(difference));
+            if (!quantity.isCeiling()) {
+                trials.add(change);
+            }
         }
         byGroup.forEach((group, members) -> {
-            if (members.size() >= LEAST_GROUP) {
-                double mean =
-                        members.stream().mapToDouble(Difference::log).average().orElseThrow();
-                groups.add(change(
-                        group + ", " + members.size() + " trials",
-                        quantity,
-                        geometricMean(members.stream().map(Difference::before).toList()),
-                        geometricMean(members.stream().map(Difference::after).toList()),
-                        mean,
-                        GROUP_SIGMAS * noise / Math.sqrt(members.size())));
+            if (members.size() >= Noise.LEAST_GROUP) {
+                (quantity.isCeiling() ? ceilings : groups)
+                        .add(change(
+                                group + ", " + members.size() + " trials",
+                                quantity,
+                                members,
+                                noise.ofGroup(members.size())));
             }
         });
+        resolutions.add(resolution(quantity, differences, byGroup.values(), noise));
     }
 
-    private static Optional<Difference> difference(Quantity quantity, Pair pair) {
-        Estimate before = pair.before().quantities().get(quantity);
-        Estimate after = pair.after().quantities().get(quantity);
-        if (before == null || after == null) {
-            return Optional.empty();
+    /** The change of one trial, or the mean one of a group. Notes them if they took longer and the ceilings fell. */
+    private Change change(String name, Quantity quantity, List<Difference> members, double error) {
+        double log = mean(members, Difference::log);
+        Verdict more = quantity.isCeiling() ? Verdict.IMPROVEMENT : Verdict.REGRESSION;
+        Verdict less = quantity.isCeiling() ? Verdict.REGRESSION : Verdict.IMPROVEMENT;
+        Verdict verdict = log - error > LIMIT ? more : log + error < -LIMIT ? less : Verdict.SAME;
+        if (quantity == Quantity.TIME
+                && verdict != Verdict.REGRESSION
+                && mean(members, Difference::raw) - error > LIMIT) {
+            members.forEach(member -> slower.add(member.name()));
         }
-        double log = log(before, after);
-        Optional<Double> overRoofline = quantity == Quantity.TIME ? overRoofline(pair) : Optional.empty();
-        return Optional.of(new Difference(
-                pair.before().name(),
-                pair.before().group(),
-                before,
-                after,
-                overRoofline.map(other -> agreed(log, other)).orElse(log),
-                Stream.concat(Stream.of(log), overRoofline.stream()).toList()));
+        return new Change(
+                name,
+                quantity,
+                geometricMean(members, Difference::before),
+                geometricMean(members, Difference::after),
+                Math.exp(log - error),
+                Math.exp(log + error),
+                verdict);
     }
 
-    private static Optional<Double> overRoofline(Pair pair) {
-        Estimate before = pair.before().quantities().get(Quantity.TIME_OVER_ROOFLINE);
-        Estimate after = pair.after().quantities().get(Quantity.TIME_OVER_ROOFLINE);
-        return before == null || after == null ? Optional.empty() : Optional.of(log(before, after));
+    private static Resolution resolution(
+            Quantity quantity, List<Difference> differences, Collection<List<Difference>> groups, Noise noise) {
+        double error = Quartiles.median(
+                differences.stream().mapToDouble(noise::ofTrial).toArray());
+        int largest = groups.stream().mapToInt(List::size).max().orElseThrow();
+        boolean any = largest >= Noise.LEAST_GROUP;
+        return new Resolution(
+                quantity,
+                noise.sigma(),
+                noise.assumed(),
+                marked(quantity, error),
+                any ? largest : 0,
+                any ? marked(quantity, noise.ofGroup(largest)) : Double.NaN);
     }
 
-    private static double log(Estimate before, Estimate after) {
-        return Math.log(after.median() / before.median());
+    /** The relative change for the worse from which something with that error is marked. */
+    private static double marked(Quantity quantity, double error) {
+        return Math.expm1(quantity.isCeiling() ? -LIMIT - error : LIMIT + error);
     }
 
-    /** The smaller of both changes if they have one direction, else none. */
-    private static double agreed(double time, double overRoofline) {
-        if (Math.signum(time) != Math.signum(overRoofline)) {
-            return 0;
-        }
-        return Math.abs(time) < Math.abs(overRoofline) ? time : overRoofline;
+    private static double mean(List<Difference> members, ToDoubleFunction<Difference> logarithm) {
+        return members.stream().mapToDouble(logarithm).average().orElseThrow();
     }
 
-    /** Of time and time over roofline, whichever is noisier. */
-    private static double noise(Collection<List<Difference>> groups) {
-        int quantities = groups.stream()
-                .flatMap(List::stream)
-                .mapToInt(difference -> difference.measured().size())
-                .min()
-                .orElse(0);
-        return IntStream.range(0, quantities)
-                .mapToDouble(which -> noise(groups, which))
-                .max()
-                .orElse(USUAL_NOISE);
-    }
-
-    private static double noise(Collection<List<Difference>> groups, int which) {
-        double[] deviations = groups.stream()
-                .filter(group -> group.size() >= LEAST_GROUP)
-                .flatMap(group -> {
-                    double middle = Estimate.median(group.stream()
-                            .mapToDouble(difference -> difference.measured().get(which))
-                            .toArray());
-                    return group.stream()
-                            .map(difference -> Math.abs(difference.measured().get(which) - middle));
-                })
-                .mapToDouble(Double::doubleValue)
-                .toArray();
-        return deviations.length < TRIALS_FOR_NOISE
-                ? USUAL_NOISE
-                : Math.max(LEAST_NOISE, MAD_OF_NORMAL * Estimate.median(deviations));
-    }
-
-    private static Change change(
-            String name, Quantity quantity, double before, double after, double log, double error) {
-        double limit = Math.log1p(THRESHOLD);
-        Verdict verdict =
-                log - error > limit ? Verdict.REGRESSION : log + error < -limit ? Verdict.IMPROVEMENT : Verdict.SAME;
-        return new Change(name, quantity, before, after, Math.exp(log - error), Math.exp(log + error), verdict);
-    }
-
-    private static double geometricMean(List<Estimate> estimates) {
-        return Math.exp(Arrays.stream(estimates.stream()
-                        .mapToDouble(estimate -> Math.log(estimate.median()))
-                        .toArray())
-                .average()
-                .orElseThrow());
+    private static double geometricMean(List<Difference> members, Function<Difference, Estimate> estimate) {
+        return Math.exp(mean(members, member -> Math.log(estimate.apply(member).median())));
     }
 }

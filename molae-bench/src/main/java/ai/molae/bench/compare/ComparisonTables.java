@@ -6,6 +6,7 @@ import ai.molae.cli.table.Table;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /** A comparison for people and programs. */
 public final class ComparisonTables {
@@ -17,13 +18,14 @@ public final class ComparisonTables {
      *
      * @param comparison the comparison
      * @param everything whether every trial is listed, not only those that changed
-     * @return regressions, improvements, groups, and if asked for all trials
+     * @return regressions, improvements, groups, the machine's ceilings in each group, and if asked for all trials
      */
     public static List<Table> of(Comparison comparison, boolean everything) {
         List<Table> tables = new ArrayList<>();
         tables.add(table("regressions", comparison.changes(Verdict.REGRESSION)));
         tables.add(table("improvements", comparison.changes(Verdict.IMPROVEMENT)));
         tables.add(table("groups", comparison.groups()));
+        tables.add(table("ceilings", comparison.ceilings()));
         if (everything) {
             tables.add(table("trials", comparison.trials()));
         }
@@ -34,23 +36,52 @@ public final class ComparisonTables {
      * Sentences about the whole.
      *
      * @param comparison the comparison
-     * @return the verdict, and what only one of the runs has
+     * @return the verdict, what only one of the runs has, and how small a change could have been found
      */
     public static List<String> notes(Comparison comparison) {
         List<String> notes = new ArrayList<>();
         int regressions = comparison.changes(Verdict.REGRESSION).size();
-        notes.add(
-                regressions == 0
-                        ? "No regression."
-                        : regressions + (regressions == 1 ? " regression." : " regressions.")
-                                + " Run both again, in turns, before believing it of a single trial.");
+        Optional<Slower> slower = comparison.slower();
+        if (regressions > 0) {
+            notes.add(regressions + (regressions == 1 ? " regression." : " regressions.")
+                    + " Run both again, in turns, before believing it of a single trial.");
+        } else if (slower.isEmpty() && !comparison.isIncomplete()) {
+            notes.add("No regression.");
+        }
+        slower.ifPresent(trials -> notes.add(note(trials)));
         if (!comparison.onlyBefore().isEmpty()) {
-            notes.add("Only the first run has: " + String.join("; ", comparison.onlyBefore()));
+            notes.add((comparison.isIncomplete()
+                            ? "Regression: the second run lacks (--partial allows it): "
+                            : "Only the first run has: ")
+                    + String.join("; ", comparison.onlyBefore()));
         }
         if (!comparison.onlyAfter().isEmpty()) {
             notes.add("Only the second run has: " + String.join("; ", comparison.onlyAfter()));
         }
+        comparison.resolutions().forEach(resolution -> notes.add(note(resolution)));
         return notes;
+    }
+
+    private static String note(Slower slower) {
+        int trials = slower.trials().size();
+        return trials + (trials == 1 ? " trial" : " trials")
+                + " took longer, but not measured by the ceilings in the same processes: slower machine or slower kernels: products "
+                + percent(slower.products() - 1) + ", reading " + percent(slower.reading() - 1)
+                + ". Run both again, in turns: a machine recovers, a kernel does not.";
+    }
+
+    private static String note(Resolution resolution) {
+        String group = resolution.largestGroup() == 0
+                ? "no group has three trials"
+                : "the largest group, " + resolution.largestGroup() + " trials, from " + percent(resolution.group());
+        return "Smallest change marked, " + resolution.quantity().title() + ": "
+                + (resolution.quantity().isCeiling() ? "" : "a single trial from " + percent(resolution.trial()) + ", ")
+                + group + " (noise " + (resolution.assumed() ? "taken for " : "")
+                + String.format(Locale.ROOT, "%.1f %%", 100 * resolution.noise()) + ").";
+    }
+
+    private static String percent(double change) {
+        return Double.isNaN(change) ? "unknown" : String.format(Locale.ROOT, "%+.1f %%", 100 * change);
     }
 
     private static Table table(String title, List<Change> changes) {

@@ -1,5 +1,6 @@
 package ai.molae.bench.compare;
 
+import ai.molae.bench.results.Quartiles;
 import java.util.Arrays;
 
 /**
@@ -31,23 +32,8 @@ public record Estimate(double median, double relativeError) {
      * @return their median and its error
      */
     public static Estimate of(double... values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        double median = quantile(sorted, 0.5);
-        double deviation = (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / IQR_OF_NORMAL;
-        return new Estimate(median, MEDIAN_OVER_MEAN * deviation / Math.sqrt(sorted.length) / median);
-    }
-
-    static double median(double... values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        return quantile(sorted, 0.5);
-    }
-
-    private static double quantile(double[] sorted, double share) {
-        double place = share * (sorted.length - 1);
-        int below = (int) place;
-        int above = Math.min(below + 1, sorted.length - 1);
-        return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+        Quartiles quartiles = Quartiles.of(Arrays.stream(values).boxed().toList());
+        double deviation = quartiles.relativeSpread() / IQR_OF_NORMAL;
+        return new Estimate(quartiles.median(), MEDIAN_OVER_MEAN * deviation / Math.sqrt(values.length));
     }
 }

@@ -17,7 +17,9 @@ import java.util.stream.Stream;
 /** Results of JMH as a comparison needs them. */
 public final class Measurements {
 
-    private static final String RESULTS = "jmh.json";
+    /** The name of JMH's results in the folder of a run. */
+    public static final String RESULTS = "jmh.json";
+
     private static final String HEAP = "gc.alloc.rate.norm";
 
     private Measurements() {}
@@ -65,7 +67,11 @@ public final class Measurements {
     }
 
     private static String group(Result result) {
-        return Stream.of(result.name(), result.param("variant"), result.param("implementation"))
+        return Stream.of(
+                        result.name(),
+                        result.param("variant"),
+                        result.param("implementation"),
+                        result.param("precision"))
                 .filter(part -> !part.isEmpty())
                 .collect(Collectors.joining(" "));
     }
@@ -79,6 +85,8 @@ public final class Measurements {
         }
         put(quantities, Quantity.RETAINED_BYTES, result.metric(Metric.RETAINED_BYTES));
         put(quantities, Quantity.PEAK_BYTES, result.metric(Metric.PEAK_BYTES));
+        put(quantities, Quantity.PRODUCTS, result.metric(Metric.PEAK_FLOPS));
+        put(quantities, Quantity.READING, result.metric(Metric.BANDWIDTH));
         put(quantities, Quantity.HEAP_BYTES, result.metrics().getOrDefault(HEAP, Double.NaN));
         return quantities;
     }

@@ -1,6 +1,6 @@
 package ai.molae.bench.compare;
 
-/** What is compared. More of it is worse. */
+/** What is compared. Of the ceilings less is worse, of everything else more. */
 public enum Quantity {
     /** Milliseconds of a call. */
     TIME("time", "ms"),
@@ -14,7 +14,11 @@ public enum Quantity {
     /** Native bytes at the peak. */
     PEAK_BYTES("peak native memory", "B"),
     /** Bytes allocated on the Java heap per call. */
-    HEAP_BYTES("Java heap allocated per call", "B");
+    HEAP_BYTES("Java heap allocated per call", "B"),
+    /** FLOP/s of large products by molae's kernels, measured in the trial's process. */
+    PRODUCTS("ceiling of products", "FLOP/s"),
+    /** Bytes per second of a large sum, measured there too. */
+    READING("ceiling of reading", "B/s");
 
     private final String title;
     private final String unit;
@@ -40,5 +44,14 @@ public enum Quantity {
      */
     public String unit() {
         return unit;
+    }
+
+    /**
+     * Whether it says something about the machine and the kernels, not about a layer or model. Less of it is worse.
+     *
+     * @return true for {@link #PRODUCTS} and {@link #READING}
+     */
+    public boolean isCeiling() {
+        return this == PRODUCTS || this == READING;
     }
 }

@@ -5,6 +5,8 @@ import ai.molae.cost.ActivationPolicy;
 import ai.molae.cost.CostModel;
 import ai.molae.cost.ElementType;
 import ai.molae.djl.torch.Precision;
+import ai.molae.spec.MoeSpec;
+import java.util.Optional;
 
 /** Who computes a layer. */
 public enum Implementation {
@@ -24,6 +26,22 @@ public enum Implementation {
      */
     public boolean isDjl() {
         return this == MOLAE || this == NDARRAY_LOOP;
+    }
+
+    /**
+     * Why it cannot run a layer for inference. Opens and loads nothing.
+     *
+     * @param spec the layer
+     * @param precision the format of the weights
+     * @return a sentence, or empty if it can
+     */
+    public Optional<String> refusal(MoeSpec spec, Precision precision) {
+        return switch (this) {
+            case MOLAE -> Optional.empty();
+            case NDARRAY_LOOP -> NDArrayContender.refusal(precision);
+            case ONNX_RUNTIME -> OnnxRuntimeContender.refusal(spec, precision);
+            case JAVACPP_PYTORCH -> JavaCppContender.refusal(spec, precision);
+        };
     }
 
     /**

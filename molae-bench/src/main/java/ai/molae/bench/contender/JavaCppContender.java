@@ -2,6 +2,8 @@ package ai.molae.bench.contender;
 
 import ai.molae.bench.workload.LayerCase;
 import ai.molae.djl.torch.Precision;
+import ai.molae.spec.MoeSpec;
+import java.util.Optional;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -14,9 +16,11 @@ final class JavaCppContender implements Contender {
     private final Tensor[] inputs = new Tensor[INPUTS];
 
     JavaCppContender(LayerCase layer, Precision precision) {
+        refusal(layer.spec(), precision).ifPresent(why -> {
+            throw new IllegalArgumentException(why);
+        });
         JavaCppTorch.load();
         ScalarType type = JavaCppTorch.type(precision);
-        JavaCppMoe.checkSupported(layer.spec());
         moe = new JavaCppMoe(layer.spec(), new JavaCppWeights(layer, type), type);
         for (int i = 0; i < INPUTS; i++) {
             inputs[i] = JavaCppTorch.tensor(
@@ -25,6 +29,11 @@ final class JavaCppContender implements Contender {
                     layer.tokens(),
                     layer.spec().hiddenSize());
         }
+    }
+
+    /** Why it cannot run a layer; empty if it can. Loads nothing. */
+    static Optional<String> refusal(MoeSpec spec, Precision precision) {
+        return JavaCppTorch.refusal(precision).or(() -> JavaCppMoe.refusal(spec));
     }
 
     @Override

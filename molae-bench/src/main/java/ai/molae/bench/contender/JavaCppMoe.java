@@ -8,6 +8,7 @@ import ai.molae.spec.MoeSpec;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
@@ -64,20 +65,16 @@ final class JavaCppMoe implements AutoCloseable {
                         .toArray());
     }
 
-    /**
-     * Checks a layer.
-     *
-     * @throws IllegalArgumentException if it has what the loop cannot do
-     */
-    static void checkSupported(MoeSpec spec) {
+    /** Why the loop cannot do a layer; empty if it can. Loads nothing. */
+    static Optional<String> refusal(MoeSpec spec) {
         if (!spec.gated() || spec.activation() != Activation.SILU) {
-            throw new IllegalArgumentException("the JavaCPP loop knows gated experts with SILU, not "
+            return Optional.of("the JavaCPP loop knows gated experts with SILU, not "
                     + (spec.gated() ? "gated" : "ungated") + " ones with " + spec.activation());
         }
-        if (spec.router().hasCapacity()) {
-            throw new IllegalArgumentException("the JavaCPP loop drops no tokens, the router has capacity factor "
-                    + spec.router().capacityFactor());
-        }
+        return spec.router().hasCapacity()
+                ? Optional.of("the JavaCPP loop drops no tokens, the router has capacity factor "
+                        + spec.router().capacityFactor())
+                : Optional.empty();
     }
 
     /**

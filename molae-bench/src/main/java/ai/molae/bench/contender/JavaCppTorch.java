@@ -2,6 +2,7 @@ package ai.molae.bench.contender;
 
 import ai.molae.djl.torch.Precision;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerScope;
@@ -53,13 +54,18 @@ final class JavaCppTorch {
      * @throws IllegalArgumentException for float16, which libtorch multiplies slowly on a CPU, and int8, which needs kernels of its own
      */
     static ScalarType type(Precision precision) {
-        return switch (precision) {
-            case FLOAT32 -> ScalarType.Float;
-            case BFLOAT16 -> ScalarType.BFloat16;
-            case FLOAT16, INT8 -> throw new IllegalArgumentException(
-                    "the JavaCPP loop multiplies in FLOAT32 or BFLOAT16, not in " + precision
-                            + ": libtorch's own products have no weights stored as float16 or int8 for float32 inputs");
-        };
+        refusal(precision).ifPresent(why -> {
+            throw new IllegalArgumentException(why);
+        });
+        return precision == Precision.BFLOAT16 ? ScalarType.BFloat16 : ScalarType.Float;
+    }
+
+    /** Why a grouped loop does not compute in a precision; empty if it does. Loads nothing. */
+    static Optional<String> refusal(Precision precision) {
+        return precision == Precision.FLOAT32 || precision == Precision.BFLOAT16
+                ? Optional.empty()
+                : Optional.of("the JavaCPP loop multiplies in FLOAT32 or BFLOAT16, not in " + precision
+                        + ": libtorch's own products have no weights stored as float16 or int8 for float32 inputs");
     }
 
     /** A tensor of its own, which the caller closes. */

@@ -9,6 +9,7 @@ import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.MoeSpec;
 import java.util.Map;
+import java.util.Optional;
 
 /** The loop over experts that a DJL user would write, {@link NDArrayMoe}. */
 final class NDArrayContender implements Contender {
@@ -26,9 +27,16 @@ final class NDArrayContender implements Contender {
     }
 
     static void checkPrecision(Precision precision) {
-        if (precision != Precision.FLOAT32) {
-            throw new IllegalArgumentException("DJL's arrays multiply in FLOAT32, not in " + precision);
-        }
+        refusal(precision).ifPresent(why -> {
+            throw new IllegalArgumentException(why);
+        });
+    }
+
+    /** Why it does not compute in a precision; empty if it does. */
+    static Optional<String> refusal(Precision precision) {
+        return precision == Precision.FLOAT32
+                ? Optional.empty()
+                : Optional.of("DJL's arrays multiply in FLOAT32, not in " + precision);
     }
 
     @Override

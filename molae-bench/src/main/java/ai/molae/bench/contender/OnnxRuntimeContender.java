@@ -58,7 +58,9 @@ final class OnnxRuntimeContender implements Contender {
 
     OnnxRuntimeContender(LayerCase layer, Precision precision) {
         MoeSpec spec = layer.spec();
-        checkSupported(spec, precision);
+        refusal(spec, precision).ifPresent(why -> {
+            throw new IllegalArgumentException(why);
+        });
         hidden = spec.hiddenSize();
         environment = environment();
         try {
@@ -85,7 +87,8 @@ final class OnnxRuntimeContender implements Contender {
         return OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, "molae");
     }
 
-    private static void checkSupported(MoeSpec spec, Precision precision) {
+    /** Why the operators cannot run a layer; empty if they can. Opens nothing. */
+    static Optional<String> refusal(MoeSpec spec, Precision precision) {
         RouterSpec router = spec.router();
         Optional<String> reason = Optional.empty();
         if (precision != Precision.FLOAT32 && precision != Precision.INT8) {
@@ -103,9 +106,7 @@ final class OnnxRuntimeContender implements Contender {
         } else if (router.hasCapacity()) {
             reason = Optional.of("they drop no tokens, the router has capacity factor " + router.capacityFactor());
         }
-        reason.ifPresent(why -> {
-            throw new IllegalArgumentException("ONNX Runtime's MoE operators cannot run this layer: " + why);
-        });
+        return reason.map(why -> "ONNX Runtime's MoE operators cannot run this layer: " + why);
     }
 
     private OrtSession session(byte[] model) throws OrtException {

@@ -4,7 +4,6 @@ import ai.molae.bench.report.ReportFolder;
 import ai.molae.bench.results.Environment;
 import ai.molae.bench.table.ModelTableOptions;
 import ai.molae.bench.workload.Shape;
-import ai.molae.djl.files.WholeFile;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -23,6 +22,7 @@ import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
 /** {@code molae bench}: runs the benchmarks and writes the report. */
@@ -44,6 +44,9 @@ import picocli.CommandLine.Spec;
         },
         subcommands = {CompareCommand.class, ReportCommand.class})
 final class BenchCommand implements Callable<Integer> {
+
+    private static final List<String> SUITE_OPTIONS =
+            List.of("--quick", "--full", "--preset", "--only", "--list", "--jvm");
 
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -104,31 +107,40 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, RunnerException {
-        if (table.model().isPresent()) {
+        boolean model = table.model().isPresent();
+        refuse(
+                model ? SUITE_OPTIONS : ModelTableOptions.NAMES,
+                model ? "belong to the suite, which --model replaces" : "need --model DIR");
+        if (model) {
             return table.run(spec.commandLine(), out);
         }
         List<Section> sections = sections();
+        Plan plan = Plan.of(sections);
         PrintWriter err = spec.commandLine().getErr();
         if (list) {
             PrintWriter text = spec.commandLine().getOut();
             sections.forEach(section -> text.println(section.benchmark() + " " + section.parameters()));
-            text.println(sections.stream().mapToLong(SuiteRun::trials).sum() + " trials");
+            plan.unsupported().forEach(text::println);
+            text.println(plan.trials().size() + " trials");
             text.flush();
             return 0;
         }
         Path folder = folder();
         Path facts = folder.resolve(Environment.FILE);
-        Environment environment = Environment.collect()
-                .with(
-                        "command",
-                        String.join(" ", spec.commandLine().getParseResult().originalArgs()));
+        Environment environment = MeasuredProcesses.facts(
+                Environment.collect()
+                        .with(
+                                "command",
+                                String.join(
+                                        " ", spec.commandLine().getParseResult().originalArgs())),
+                jvmOptions,
+                System.getenv());
         environment.write(facts);
         long start = System.nanoTime();
-        List<String> failed = new SuiteRun(folder, jvmOptions).run(sections, err);
+        List<String> failed = new SuiteRun(folder, jvmOptions).run(plan, err);
         environment
                 .with("minutes", String.format(Locale.ROOT, "%.1f", (System.nanoTime() - start) / 60e9))
                 .write(facts);
-        WholeFile.write(folder.resolve(ReportFolder.FAILURES), String.join("\n", failed));
         ReportFolder.write(folder);
         err.println("report: " + folder.resolve("index.html"));
         if (!failed.isEmpty()) {
@@ -136,6 +148,15 @@ final class BenchCommand implements Callable<Integer> {
                     + " says why, the report has the others");
         }
         return 0;
+    }
+
+    /** An option without effect is a misunderstanding. */
+    private void refuse(List<String> options, String why) {
+        ParseResult given = spec.commandLine().getParseResult();
+        List<String> useless = options.stream().filter(given::hasMatchedOption).toList();
+        if (!useless.isEmpty()) {
+            throw new IllegalArgumentException(String.join(", ", useless) + " " + why);
+        }
     }
 
     private List<Section> sections() {

@@ -2,11 +2,13 @@ package ai.molae.bench.suite;
 
 import ai.molae.bench.compare.Comparison;
 import ai.molae.bench.compare.ComparisonTables;
+import ai.molae.bench.compare.Measured;
 import ai.molae.bench.compare.Measurements;
 import ai.molae.cli.table.TableFormat;
 import ai.molae.cli.work.Output;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -21,7 +23,7 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         description = {
             "Compare two runs: what became slower or larger, beyond the noise between two runs of one program.",
-            "Exit code 1 if anything did."
+            "Exit code 1 if anything did, or if AFTER lacks trials of BEFORE."
         })
 final class CompareCommand implements Callable<Integer> {
 
@@ -41,6 +43,9 @@ final class CompareCommand implements Callable<Integer> {
     @Option(names = "--all", description = "List every trial, not only those that changed.")
     private boolean all;
 
+    @Option(names = "--partial", description = "AFTER may lack trials of BEFORE.")
+    private boolean partial;
+
     @Option(
             names = "--format",
             defaultValue = "text",
@@ -52,7 +57,9 @@ final class CompareCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Comparison comparison = Comparison.of(Measurements.read(before), Measurements.read(after));
+        List<Measured> first = Measurements.read(before);
+        List<Measured> second = Measurements.read(after);
+        Comparison comparison = partial ? Comparison.ofPart(first, second) : Comparison.of(first, second);
         Output.print(
                 spec.commandLine(),
                 format.write(ComparisonTables.of(comparison, all), ComparisonTables.notes(comparison)));

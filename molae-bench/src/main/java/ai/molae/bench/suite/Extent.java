@@ -58,8 +58,8 @@ enum Extent {
 
         // MoE against MoLAE in every shape.
         sections.add(forward(512).with("shape", shapes).with("precision", compared));
-        sections.add(decode(1).with("shape", full ? shapes : first(shapes, 3)).with("precision", compared));
-        sections.add(training().with("shape", full ? shapes : first(shapes, 3)).with("precision", training));
+        sections.add(decode(1).with("shape", shapes).with("precision", compared));
+        sections.add(training().with("shape", full ? shapes : first(shapes, 2)).with("precision", training));
 
         // One shape in detail.
         List<Variant> others = Arrays.stream(Variant.values())
@@ -76,7 +76,8 @@ enum Extent {
             sections.add(training(512).with("shape", main).with("activations", ActivationPolicy.RECOMPUTE));
         } else {
             sections.add(forward(512).with("shape", main).with("precision", Precision.FLOAT32, Precision.INT8));
-            sections.add(forward(1, 64, 4096).with("shape", main));
+            // One token is LayerDecode's.
+            sections.add(forward(64, 4096).with("shape", main));
         }
         sections.add(forward(512).with("shape", main).with("load", ExpertLoad.ZIPF));
         if (full) {
@@ -89,15 +90,27 @@ enum Extent {
                     .with("tokens", full ? List.of(1, 64, 512, 4096) : List.of(1, 512)));
         }
 
-        // Other implementations, which know float32 only, in the same run.
+        // Other implementations in the same run as molae. Some know float32 only, hence that first; trials that are
+        // planned already are not run twice.
         List<Integer> batches = full ? List.of(1, 64, 512, 2048) : List.of(1, 512);
-        List<Implementation> peers = List.of(Implementation.NDARRAY_LOOP, Implementation.JAVACPP_PYTORCH);
         Section float32 = forward(batches.toArray()).with("shape", main).with("precision", Precision.FLOAT32);
-        if (!full) {
-            sections.add(float32.with("tokens", 1));
-        }
-        sections.add(float32.with("implementation", peers));
+        sections.add(float32.with(
+                "implementation", Implementation.MOLAE, Implementation.NDARRAY_LOOP, Implementation.JAVACPP_PYTORCH));
         sections.add(float32.with("variant", Variant.MOE).with("implementation", Implementation.ONNX_RUNTIME));
+        if (full) {
+            sections.add(forward(512)
+                    .with("shape", main)
+                    .with("variant", Variant.MOE)
+                    .with("precision", Precision.INT8)
+                    .with("implementation", Implementation.MOLAE, Implementation.ONNX_RUNTIME));
+            sections.add(forward(512)
+                    .with("shape", main)
+                    .with("implementation", Implementation.MOLAE, Implementation.JAVACPP_PYTORCH));
+            Section steps = training(512).with("shape", main).with("precision", Precision.FLOAT32);
+            sections.add(steps.with("activations", ActivationPolicy.KEEP_GATHERED)
+                    .with("implementation", Implementation.NDARRAY_LOOP));
+            sections.add(steps);
+        }
 
         // Whole models, and what happens before they run.
         List<Precision> packed = full ? inference : List.of(Precision.BFLOAT16);
@@ -106,10 +119,11 @@ enum Extent {
                 .with("batch", full ? List.of(1, 4) : List.of(1))
                 .with("precision", packed));
         sections.add(model("ModelTraining.step", main).with("tokens", 512).with("precision", training));
-        // Seconds for the paper's layer, minutes for those of models.
-        sections.add(Section.of("model.LayerConversion.convert").with("shape", full ? main : Shape.PAPER));
-        sections.add(
-                Section.of("model.CheckpointLoad.load").with("variant", PAIR).with("precision", packed));
+        // Seconds for the paper's layer, minutes for those of models, and far more for larger ones: small in both.
+        sections.add(Section.of("model.LayerConversion.convert")
+                .with("shape", full ? main : Shape.PAPER)
+                .with("scale", Scale.SMALL));
+        sections.add(model("CheckpointLoad.load", main).with("precision", packed));
         return sections;
     }
 
@@ -131,7 +145,9 @@ enum Extent {
         return Section.of("layer." + benchmark)
                 .with("scale", scale)
                 .with("variant", PAIR)
-                .with("precision", Precision.BFLOAT16);
+                .with("precision", Precision.BFLOAT16)
+                .with("load", ExpertLoad.BALANCED)
+                .with("implementation", Implementation.MOLAE);
     }
 
     private Section model(String benchmark, Shape shape) {

@@ -16,6 +16,7 @@ import org.openjdk.jmh.infra.BenchmarkParams;
 import org.openjdk.jmh.infra.IterationParams;
 import org.openjdk.jmh.results.BenchmarkResult;
 import org.openjdk.jmh.results.IterationResult;
+import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.format.OutputFormat;
 
@@ -61,11 +62,7 @@ final class Progress implements OutputFormat {
     public void endBenchmark(BenchmarkResult result) {
         if (result != null) {
             answered = true;
-            println(String.format(
-                    Locale.ROOT,
-                    "# %.4f %s",
-                    result.getPrimaryResult().getScore(),
-                    result.getPrimaryResult().getScoreUnit()));
+            println("# " + text(result.getPrimaryResult()));
         }
         done++;
         meter.at(done, running);
@@ -86,12 +83,16 @@ final class Progress implements OutputFormat {
         answered = true;
     }
 
+    private static String text(Result<?> result) {
+        return String.format(Locale.ROOT, "%.4f %s", result.getScore(), result.getScoreUnit());
+    }
+
     static String name(BenchmarkParams benchmark) {
         Map<String, String> parameters = new TreeMap<>();
         benchmark.getParamsKeys().forEach(key -> parameters.put(key, benchmark.getParam(key)));
         String method = benchmark.getBenchmark();
         String owner = method.substring(0, method.lastIndexOf('.'));
-        return owner.substring(owner.lastIndexOf('.') + 1)
+        return method.substring(owner.lastIndexOf('.') + 1)
                 + parameters.entrySet().stream()
                         .map(entry -> entry.getKey() + "=" + entry.getValue())
                         .collect(Collectors.joining(" ", " ", ""));
@@ -105,7 +106,7 @@ final class Progress implements OutputFormat {
     @Override
     public void iterationResult(
             BenchmarkParams benchmark, IterationParams iteration, int number, IterationResult result) {
-        println("  " + result);
+        println("  " + text(result.getPrimaryResult()));
     }
 
     @Override

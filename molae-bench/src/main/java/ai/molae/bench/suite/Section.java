@@ -4,6 +4,9 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * Trials of one benchmark: every combination of its parameters' values.
@@ -27,6 +30,31 @@ record Section(String benchmark, Map<String, List<String>> parameters) {
         Map<String, List<String>> more = new LinkedHashMap<>(parameters);
         more.put(parameter, values.stream().map(String::valueOf).toList());
         return new Section(benchmark, more);
+    }
+
+    /** The same for every combination of values, the last parameter's changing fastest. */
+    List<Section> trials() {
+        List<Section> trials = List.of(of(benchmark));
+        for (Map.Entry<String, List<String>> parameter : parameters.entrySet()) {
+            trials = trials.stream()
+                    .flatMap(trial -> parameter.getValue().stream().map(value -> trial.with(parameter.getKey(), value)))
+                    .toList();
+        }
+        return trials;
+    }
+
+    /** The first value of a parameter, or empty if it has none. */
+    <E extends Enum<E>> Optional<E> value(String parameter, Class<E> type) {
+        return Optional.ofNullable(parameters.get(parameter)).map(values -> Enum.valueOf(type, values.get(0)));
+    }
+
+    /** The benchmark and its parameters for people. */
+    String title() {
+        return benchmark
+                + new TreeMap<>(parameters)
+                        .entrySet().stream()
+                                .map(entry -> entry.getKey() + "=" + String.join(",", entry.getValue()))
+                                .collect(Collectors.joining(" ", " ", ""));
     }
 
     /** How JMH finds it, and nothing else. */

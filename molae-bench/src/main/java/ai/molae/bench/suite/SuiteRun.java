@@ -1,6 +1,9 @@
 package ai.molae.bench.suite;
 
+import ai.molae.bench.compare.Measurements;
+import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.TrialProfiler;
+import ai.molae.bench.report.ReportFolder;
 import ai.molae.cli.work.Meter;
 import ai.molae.djl.files.WholeFile;
 import java.io.ByteArrayOutputStream;
@@ -12,8 +15,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
+import java.util.stream.Stream;
 import org.openjdk.jmh.profile.GCProfiler;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.results.format.ResultFormatFactory;
@@ -25,10 +28,10 @@ import org.openjdk.jmh.runner.options.Options;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.VerboseMode;
 
-/** Runs sections one after the other and keeps {@code jmh.json} up to date, so that nothing measured is lost when a run is interrupted. */
+/** Runs trials one after the other and keeps {@code jmh.json} and {@code failures.txt} up to date, so that nothing measured is lost when a run is interrupted. */
 final class SuiteRun {
 
-    static final String RESULTS = "jmh.json";
+    static final String RESULTS = Measurements.RESULTS;
     static final String LOG = "jmh.log";
 
     private final Path folder;
@@ -43,47 +46,50 @@ final class SuiteRun {
      */
     SuiteRun(Path folder, List<String> jvmArguments) {
         this.folder = folder;
-        this.jvmArguments = List.copyOf(jvmArguments);
+        // In place of those that the benchmarks append themselves. Of two -Xmx the last counts, which is the user's.
+        this.jvmArguments = Stream.concat(Stream.of(Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING), jvmArguments.stream())
+                .toList();
     }
 
     /**
-     * Runs all trials.
+     * Runs all trials, and writes what there is after each.
      *
-     * @param sections what to run
+     * @param plan what to run
      * @param err for progress
      * @return the trials that gave no result
      * @throws IOException if a file cannot be written
      * @throws RunnerException if JMH cannot run them, for example because another JMH runs on this machine
      */
-    List<String> run(List<Section> sections, PrintWriter err) throws IOException, RunnerException {
-        List<Options> options = sections.stream().map(this::options).toList();
-        long trials = sections.stream().mapToLong(SuiteRun::trials).sum();
+    List<String> run(Plan plan, PrintWriter err) throws IOException, RunnerException {
         try (Writer log = Files.newBufferedWriter(folder.resolve(LOG));
-                Meter meter = new Meter("bench", trials, "trials", Meter.Plainly.TENTHS, err, false)) {
+                Meter meter = new Meter("bench", plan.trials().size(), "trials", Meter.Plainly.TENTHS, err, false)) {
             Progress progress = new Progress(meter, err, log);
-            for (Options section : options) {
-                Collection<RunResult> more = new Runner(section, progress).run();
-                results.addAll(more);
+            writeFailures(plan, progress);
+            for (Section trial : plan.trials()) {
+                results.addAll(new Runner(options(trial), progress).run());
                 WholeFile.write(folder.resolve(RESULTS), json());
+                writeFailures(plan, progress);
             }
             return progress.failed();
         }
     }
 
-    /** Combinations of a section's values. */
-    static long trials(Section section) {
-        return section.parameters().values().stream().mapToLong(List::size).reduce(1, Math::multiplyExact);
+    private void writeFailures(Plan plan, Progress progress) throws IOException {
+        List<String> lines = new ArrayList<>(progress.failed());
+        lines.addAll(plan.unsupported());
+        WholeFile.write(folder.resolve(ReportFolder.FAILURES), String.join("\n", lines));
     }
 
-    private Options options(Section section) {
+    /** JMH's options for a trial. */
+    Options options(Section trial) {
         ChainedOptionsBuilder options = new OptionsBuilder()
-                .include(section.pattern())
+                .include(trial.pattern())
                 .addProfiler(TrialProfiler.class)
                 .addProfiler(GCProfiler.class)
                 .verbosity(VerboseMode.NORMAL)
-                .jvmArgsPrepend(jvmArguments.toArray(String[]::new))
+                .jvmArgsAppend(jvmArguments.toArray(String[]::new))
                 .shouldDoGC(false);
-        section.parameters().forEach((name, values) -> options.param(name, values.toArray(String[]::new)));
+        trial.parameters().forEach((name, values) -> options.param(name, values.toArray(String[]::new)));
         return options.build();
     }
 

@@ -19,6 +19,10 @@ import picocli.CommandLine.Option;
 /** What {@code molae bench --model} measures. Every combination of precisions, threads and tests is a row. */
 public final class ModelTableOptions {
 
+    /** Those that mean nothing without {@code --model}. */
+    public static final List<String> NAMES =
+            List.of("--precision", "--threads", "--prompt", "--generate", "--repetitions", "--format");
+
     @Option(
             names = "--model",
             paramLabel = "DIR",

@@ -2,6 +2,7 @@ package ai.molae.bench.compare;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.molae.bench.compare.Change.Verdict;
 import java.util.ArrayList;
@@ -10,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -43,6 +45,8 @@ class ComparisonTest {
             quantities.put(Quantity.TIME, Estimate.of(iterations));
             quantities.put(Quantity.TIME_OVER_ROOFLINE, Estimate.of(overRoofline));
             quantities.put(Quantity.RETAINED_BYTES, Estimate.of(size));
+            quantities.put(Quantity.PRODUCTS, Estimate.of(1e12 / machine * Math.exp(0.02 * random.nextGaussian())));
+            quantities.put(Quantity.READING, Estimate.of(1e10 / machine * Math.exp(0.02 * random.nextGaussian())));
             trials.add(new Measured(group + " " + i, group, quantities));
         }
         return trials;
@@ -114,6 +118,114 @@ class ComparisonTest {
     }
 
     @Test
+    void aSlowerMachineOrKernelIsNamedWithItsCeilings() {
+        Comparison comparison = Comparison.of(run(1), run(2, 1.5, "", x -> x, x -> x));
+
+        assertThat(comparison.slower()).hasValueSatisfying(slower -> {
+            assertThat(slower.trials()).hasSize(TRIALS);
+            assertThat(slower.products()).isBetween(0.64, 0.69);
+            assertThat(slower.reading()).isBetween(0.64, 0.69);
+        });
+        assertThat(comparison.ceilings()).hasSize(2 * GROUPS.size()).allSatisfy(change -> assertThat(change.verdict())
+                .isEqualTo(Verdict.REGRESSION));
+        assertThat(ComparisonTables.notes(comparison))
+                .noneMatch(note -> note.contains("No regression"))
+                .anyMatch(note -> note.startsWith(TRIALS + " trials took longer")
+                        && note.contains("slower machine or slower kernels: products -3"));
+        Comparison faster = Comparison.of(run(2, 1.5, "", x -> x, x -> x), run(1));
+        assertThat(faster.slower()).isEmpty();
+        assertThat(faster.ceilings())
+                .allSatisfy(change -> assertThat(change.verdict()).isEqualTo(Verdict.IMPROVEMENT));
+    }
+
+    @Test
+    void whatIsSaidToBeTheSmallestChangeIsMarkedAndLessIsNot() {
+        Resolution time = Comparison.of(run(1), run(2)).resolutions().stream()
+                .filter(resolution -> resolution.quantity() == Quantity.TIME)
+                .findFirst()
+                .orElseThrow();
+
+        assertThat(time.assumed()).isFalse();
+        assertThat(time.largestGroup()).isEqualTo(TRIALS / GROUPS.size());
+        assertThat(time.noise()).isBetween(0.03, 0.09);
+        assertThat(time.group()).isLessThan(time.trial());
+        // 1 % of noise is the least; 1.03 · e^(4 · 0.01) − 1
+        Comparison quiet = Comparison.of(steady(1, 4), steady(1.071, 4));
+        assertThat(quiet.resolutions().get(0).trial()).isEqualTo(1.03 * Math.exp(0.2) - 1, within(1e-9));
+        assertThat(quiet.resolutions().get(0).assumed()).isTrue();
+        Resolution known =
+                Comparison.of(steady(1, 8), steady(1, 8)).resolutions().get(0);
+        assertThat(known.trial()).isEqualTo(1.03 * Math.exp(0.04) - 1, within(1e-9));
+        assertThat(Comparison.of(steady(1, 8), steady(1.001 + known.trial(), 8)).trials())
+                .allSatisfy(change -> assertThat(change.verdict()).isEqualTo(Verdict.REGRESSION));
+        assertThat(Comparison.of(steady(1, 8), steady(0.999 + known.trial(), 8)).trials())
+                .allSatisfy(change -> assertThat(change.verdict()).isEqualTo(Verdict.SAME));
+        assertThat(ComparisonTables.notes(quiet)).anyMatch(note -> note.contains("Smallest change marked, time"));
+    }
+
+    /** Trials of one group that take exactly so long. */
+    private static List<Measured> steady(double millis, int trials) {
+        return IntStream.range(0, trials)
+                .mapToObj(i -> new Measured("t" + i, "g", Map.of(Quantity.TIME, Estimate.of(millis))))
+                .toList();
+    }
+
+    /** Groups of two and one trial, and one whose trials vary much: the small ones neither count as noise nor form groups. */
+    @Test
+    void smallGroupsAmongNoisyOnesAreMarkedTrialByTrial() {
+        List<Measured> before = new ArrayList<>();
+        List<Measured> after = new ArrayList<>();
+        double[] noisy = {0.8, 0.9, 1, 1.1, 1.2, 1.25, 0.75};
+        for (int i = 0; i < noisy.length; i++) {
+            before.add(trial("noisy " + i, "noisy", 10));
+            after.add(trial("noisy " + i, "noisy", 10 * noisy[i]));
+        }
+        for (String name : List.of("pair 0", "pair 1", "single 0")) {
+            before.add(trial(name, name.split(" ")[0], 10));
+            after.add(trial(name, name.split(" ")[0], name.equals("pair 1") ? 50 : 11));
+        }
+
+        Comparison comparison = Comparison.of(before, after);
+
+        assertThat(comparison.groups()).singleElement().satisfies(change -> assertThat(change.name())
+                .isEqualTo("noisy, 7 trials"));
+        assertThat(comparison.changes(Verdict.REGRESSION)).singleElement().satisfies(change -> assertThat(change.name())
+                .isEqualTo("pair 1"));
+        assertThat(comparison.resolutions()).singleElement().satisfies(resolution -> {
+            assertThat(resolution.assumed()).isFalse();
+            assertThat(resolution.noise()).isGreaterThan(0.15);
+        });
+    }
+
+    private static Measured trial(String name, String group, double millis) {
+        return new Measured(name, group, Map.of(Quantity.TIME, Estimate.of(millis)));
+    }
+
+    @Test
+    void trialsThatTheSecondRunLacksAreARegressionUnlessItIsAPart() {
+        List<Measured> part = run(2);
+        Measured lost = part.remove(3);
+
+        assertThat(Comparison.of(run(1), part).hasRegressions()).isTrue();
+        assertThat(ComparisonTables.notes(Comparison.of(run(1), part)))
+                .noneMatch(note -> note.contains("No regression"))
+                .anyMatch(note -> note.startsWith("Regression") && note.contains(lost.name()));
+        assertThat(Comparison.ofPart(run(1), part).hasRegressions()).isFalse();
+        assertThat(Comparison.of(part, run(1)).hasRegressions()).isFalse();
+    }
+
+    @Test
+    void runsWithNothingInCommonAreRefused() {
+        List<Measured> other = List.of(trial("another one", "g", 1));
+
+        assertThatThrownBy(() -> Comparison.ofPart(run(1), other))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("40 trials (forward MOE 0;")
+                .hasMessageContaining("1 trials (another one)");
+        assertThatThrownBy(() -> Comparison.of(run(1), List.of())).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
     void trialsOfOneRunOnlyAreNamed() {
         List<Measured> before = run(1);
         List<Measured> after = run(2);
@@ -142,7 +254,7 @@ class ComparisonTest {
         Estimate quiet = Estimate.of(10, 10.1, 9.9, 10, 10.2, 9.8, 10);
         Estimate disturbed = Estimate.of(10, 10.1, 9.9, 10, 10.2, 9.8, 80);
 
-        assertThat(disturbed.median()).isEqualTo(quiet.median(), org.assertj.core.api.Assertions.within(0.11));
+        assertThat(disturbed.median()).isEqualTo(quiet.median(), within(0.11));
         assertThat(disturbed.relativeError()).isLessThan(0.02);
         assertThatThrownBy(() -> Estimate.of(Double.NaN)).isInstanceOf(IllegalArgumentException.class);
     }

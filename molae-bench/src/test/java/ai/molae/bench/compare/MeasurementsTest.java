@@ -14,7 +14,7 @@ class MeasurementsTest {
 
     private static String result(String variant, String raw, String metrics) {
         return "{\"benchmark\": \"ai.molae.bench.layer.LayerForward.forward\", \"params\": {\"variant\": \"" + variant
-                + "\", \"implementation\": \"MOLAE\", \"tokens\": \"512\"}, \"primaryMetric\": {\"scoreUnit\": \"ms/op\", \"rawData\": ["
+                + "\", \"implementation\": \"MOLAE\", \"precision\": \"INT8\", \"tokens\": \"512\"}, \"primaryMetric\": {\"scoreUnit\": \"ms/op\", \"rawData\": ["
                 + raw + "]}, \"secondaryMetrics\": {" + metrics + "}}";
     }
 
@@ -37,14 +37,17 @@ class MeasurementsTest {
 
         Measured trial = Measurements.read(folder).get(0);
 
-        assertThat(trial.name()).isEqualTo("LayerForward.forward implementation=MOLAE tokens=512 variant=MOE");
-        assertThat(trial.group()).isEqualTo("LayerForward.forward MOE MOLAE");
+        assertThat(trial.name())
+                .isEqualTo("LayerForward.forward implementation=MOLAE precision=INT8 tokens=512 variant=MOE");
+        assertThat(trial.group()).isEqualTo("LayerForward.forward MOE MOLAE INT8");
         assertThat(trial.quantities().get(Quantity.TIME).median()).isEqualTo(8.1, within(1e-9));
         // The floor is 4 ms of arithmetic.
         assertThat(trial.quantities().get(Quantity.TIME_OVER_ROOFLINE).median()).isEqualTo(8.1 / 4, within(1e-9));
         assertThat(trial.quantities().get(Quantity.RETAINED_BYTES).median()).isEqualTo(1e8);
         assertThat(trial.quantities().get(Quantity.PEAK_BYTES).median()).isEqualTo(2e8);
         assertThat(trial.quantities().get(Quantity.HEAP_BYTES).median()).isEqualTo(3000);
+        assertThat(trial.quantities().get(Quantity.PRODUCTS).median()).isEqualTo(1e12);
+        assertThat(trial.quantities().get(Quantity.READING).median()).isEqualTo(1e10);
     }
 
     @Test

@@ -1,14 +1,23 @@
 package ai.molae.bench.suite;
 
+import static java.util.stream.Collectors.groupingBy;
+import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.molae.bench.results.Environment;
+import ai.molae.bench.workload.Shape;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import picocli.CommandLine;
 
 class BenchCommandTest {
@@ -68,5 +77,127 @@ class BenchCommandTest {
 
         assertThat(err.toString()).contains("has results already");
         assertThat(folder.resolve(SuiteRun.RESULTS)).hasContent("[]");
+    }
+
+    @Test
+    void leavesOutWhatAnotherImplementationCannotRunAndSaysWhy() {
+        assertThat(run("bench", "--list", "--preset", "DEEPSEEK_V3")).isZero();
+
+        assertThat(out.toString())
+                .containsPattern("not supported: layer.LayerForward.forward .*implementation=ONNX_RUNTIME.*SIGMOID");
+        Plan plan = Plan.of(Extent.QUICK.sections(List.of(Shape.DEEPSEEK_V3)));
+        assertThat(plan.unsupported()).hasSize(2).allMatch(line -> line.contains("ONNX_RUNTIME"));
+        assertThat(plan.trials()).noneMatch(trial -> trial.title().contains("ONNX_RUNTIME"));
+        assertThat(Plan.of(Extent.QUICK.sections(List.of(Shape.QWEN3_30B_A3B))).unsupported())
+                .isEmpty();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Extent.class)
+    void everyTrialRunsOnceWithOneValueOfEachParameter(Extent extent) {
+        List<Section> trials = Plan.of(extent.sections(extent.shapes())).trials();
+
+        assertThat(trials).extracting(Section::title).doesNotHaveDuplicates();
+        assertThat(trials)
+                .allSatisfy(trial -> assertThat(trial.parameters().values()).allMatch(values -> values.size() == 1));
+        // Where a benchmark is given a parameter once, it is given it always: its default would make two names of one
+        // trial.
+        trials.stream().collect(groupingBy(Section::benchmark)).values().forEach(same -> assertThat(same)
+                .extracting(trial -> trial.parameters().keySet())
+                .allMatch(same.get(0).parameters().keySet()::equals));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Extent.class)
+    void everyPeerHasMolaeBesideIt(Extent extent) {
+        List<String> titles = Plan.of(extent.sections(extent.shapes())).trials().stream()
+                .map(Section::title)
+                .toList();
+
+        assertThat(titles)
+                .filteredOn(title -> title.contains("implementation=") && !title.contains("implementation=MOLAE"))
+                .isNotEmpty()
+                .map(title -> title.replaceFirst("implementation=\\w+", "implementation=MOLAE")
+                        .replace("KEEP_GATHERED", "KEEP_DISTINCT"))
+                .isSubsetOf(titles);
+    }
+
+    @Test
+    void quickDecodesInAllOfItsShapes() {
+        assertThat(Plan.of(Extent.QUICK.sections(Extent.QUICK.shapes())).trials())
+                .filteredOn(trial -> trial.benchmark().contains("LayerDecode"))
+                .map(trial -> trial.value("shape", Shape.class).orElseThrow())
+                .containsAll(Extent.QUICK.shapes());
+    }
+
+    @Test
+    void conversionAndLoadingTakeShapeAndScale() {
+        List<Section> trials =
+                Plan.of(Extent.FULL.sections(List.of(Shape.OLMOE_1B_7B))).trials();
+
+        assertThat(trials)
+                .filteredOn(trial -> trial.benchmark().contains("CheckpointLoad"))
+                .isNotEmpty()
+                .allMatch(trial -> trial.title().contains("scale=LARGE shape=OLMOE_1B_7B"));
+        assertThat(trials)
+                .filteredOn(trial -> trial.benchmark().contains("LayerConversion"))
+                .singleElement()
+                .matches(trial -> trial.title().contains("scale=SMALL shape=OLMOE_1B_7B"));
+    }
+
+    @Test
+    void refusesOptionsThatWouldHaveNoEffect() {
+        for (String option : List.of(
+                "--precision=int8", "--threads=1", "--prompt=1", "--generate=1", "--repetitions=1", "--format=csv")) {
+            assertThat(run("bench", "--list", option)).as(option).isEqualTo(2);
+            assertThat(err.toString())
+                    .contains(option.substring(0, option.indexOf('=')) + " need")
+                    .contains("--model DIR");
+        }
+        for (String option : List.of("--quick", "--full", "--preset=PAPER", "--only=x", "--list", "--jvm=-Xint")) {
+            assertThat(run("bench", "--model", "nowhere", option)).as(option).isEqualTo(2);
+            assertThat(err.toString()).contains(option.replaceFirst("=.*", "") + " belong to the suite");
+        }
+    }
+
+    @Test
+    void theEnvironmentSaysHowTheMeasuredProcessesRun() {
+        Environment facts = MeasuredProcesses.facts(
+                new Environment(Map.of("cpu", "fast")), List.of("-Xmx9g", "-Da=b"), Map.of("OMP_NUM_THREADS", "2"));
+
+        assertThat(facts.facts())
+                .containsEntry("cpu", "fast")
+                .containsEntry("measured heap", "-Xmx9g")
+                .containsEntry("measured direct memory", "-XX:MaxDirectMemorySize=4g")
+                .containsEntry("measured JVM options", "-Xmx9g -Da=b")
+                .containsEntry("OMP_NUM_THREADS", "2")
+                .containsEntry("GOMP_SPINCOUNT", "unset");
+        assertThat(facts.get("javacpp")).matches("\\d+\\.\\d+.*");
+    }
+
+    @Test
+    void compareEndsWithOneIfTrialsAreMissingAndWithTwoIfNothingIsInCommon(@TempDir Path folder) throws IOException {
+        String both = file(folder, "both", 1, 2);
+        String one = file(folder, "one", 1);
+        String other = file(folder, "other", 3);
+
+        assertThat(run("bench", "compare", both, both)).isZero();
+        assertThat(run("bench", "compare", one, both)).isZero();
+        assertThat(run("bench", "compare", both, one)).isEqualTo(1);
+        assertThat(run("bench", "compare", "--partial", both, one)).isZero();
+        assertThat(run("bench", "compare", "--partial", both, other)).isEqualTo(2);
+        assertThat(err.toString())
+                .contains("no trial in common")
+                .contains("tokens=2")
+                .contains("tokens=3");
+    }
+
+    /** Results of trials with so many tokens. */
+    private static String file(Path folder, String name, int... tokens) throws IOException {
+        String results = Arrays.stream(tokens)
+                .mapToObj(count -> "{\"benchmark\": \"a.B.c\", \"params\": {\"tokens\": \"" + count
+                        + "\"}, \"primaryMetric\": {\"scoreUnit\": \"ms/op\", \"rawData\": [[8.0, 8.1]]}}")
+                .collect(joining(", ", "[", "]"));
+        return Files.writeString(folder.resolve(name), results).toString();
     }
 }
