@@ -17,11 +17,6 @@ import java.util.stream.Stream;
 /** Results of JMH as a comparison needs them. */
 public final class Measurements {
 
-    /** The name of JMH's results in the folder of a run. */
-    public static final String RESULTS = "jmh.json";
-
-    private static final String HEAP = "gc.alloc.rate.norm";
-
     private Measurements() {}
 
     /**
@@ -32,7 +27,7 @@ public final class Measurements {
      * @throws IOException if there is none, or it is not what JMH writes
      */
     public static List<Measured> read(Path place) throws IOException {
-        Path file = Files.isDirectory(place) ? place.resolve(RESULTS) : place;
+        Path file = Files.isDirectory(place) ? place.resolve(Results.FILE) : place;
         if (!Files.exists(file)) {
             throw new IllegalArgumentException("no results of a run in " + place + ": there is no " + file);
         }
@@ -87,7 +82,7 @@ public final class Measurements {
         put(quantities, Quantity.PEAK_BYTES, result.metric(Metric.PEAK_BYTES));
         put(quantities, Quantity.PRODUCTS, result.metric(Metric.PEAK_FLOPS));
         put(quantities, Quantity.READING, result.metric(Metric.BANDWIDTH));
-        put(quantities, Quantity.HEAP_BYTES, result.metrics().getOrDefault(HEAP, Double.NaN));
+        put(quantities, Quantity.HEAP_BYTES, result.metric(Metric.HEAP_BYTES));
         return quantities;
     }
 

@@ -49,7 +49,7 @@ final class AppendixSections {
                     Numbers.percent(Derived.ROOFLINE_SHARE.of(result)),
                     Numbers.bytes(result.metric(Metric.RETAINED_BYTES)),
                     Numbers.bytes(result.metric(Metric.PEAK_BYTES)),
-                    Numbers.bytes(result.heapBytes()),
+                    Numbers.bytes(result.metric(Metric.HEAP_BYTES)),
                     Numbers.ratio(Derived.FLOPS_RATIO.of(result)),
                     Numbers.number(result.metric(Metric.ERROR)));
         }

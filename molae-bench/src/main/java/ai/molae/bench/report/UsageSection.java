@@ -53,7 +53,7 @@ final class UsageSection {
                     Numbers.ratio(Derived.PEAK_RATIO.of(result)),
                     Numbers.bytes(result.metric(Metric.RESIDENT_PEAK_BYTES)),
                     Numbers.bytes(result.metric(Metric.LEAKED_BYTES)),
-                    Numbers.bytes(result.heapBytes()),
+                    Numbers.bytes(result.metric(Metric.HEAP_BYTES)),
                     Numbers.ratio(Derived.FLOPS_RATIO.of(result)));
         }
         return new Section(

@@ -84,15 +84,6 @@ public record Result(
     }
 
     /**
-     * The Java heap that a call allocates.
-     *
-     * @return bytes by JMH's gc profiler; NaN if it did not run
-     */
-    public double heapBytes() {
-        return metrics.getOrDefault(Results.HEAP, Double.NaN);
-    }
-
-    /**
      * Whether its products were computed by a library of the implementation's own. Its threads stand beside libtorch's in the same process and disturb the
      * ceilings measured there.
      *

@@ -24,9 +24,6 @@ public final class Results {
     /** The name of the file in a folder of results. */
     public static final String FILE = "jmh.json";
 
-    /** What JMH's gc profiler calls the bytes of Java heap that a call allocates. */
-    public static final String HEAP = "gc.alloc.rate.norm";
-
     private static final Map<String, Double> TO_MILLISECONDS =
             Map.of("s/op", 1e3, "ms/op", 1.0, "us/op", 1e-3, "ns/op", 1e-6, "min/op", 6e4);
 

@@ -10,6 +10,7 @@ import ai.molae.djl.torch.Precision;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 
@@ -59,7 +60,9 @@ enum Extent {
         // MoE against MoLAE in every shape.
         sections.add(forward(512).with("shape", shapes).with("precision", compared));
         sections.add(decode(1).with("shape", shapes).with("precision", compared));
-        sections.add(training().with("shape", full ? shapes : first(shapes, 2)).with("precision", training));
+        sections.add(training()
+                .with("shape", full ? shapes : List.copyOf(new LinkedHashSet<>(List.of(main, shapes.get(0)))))
+                .with("precision", training));
 
         // One shape in detail.
         List<Variant> others = Arrays.stream(Variant.values())
@@ -155,9 +158,5 @@ enum Extent {
                 .with("scale", scale)
                 .with("shape", shape)
                 .with("variant", PAIR);
-    }
-
-    private static <T> List<T> first(List<T> list, int count) {
-        return list.subList(0, Math.min(count, list.size()));
     }
 }

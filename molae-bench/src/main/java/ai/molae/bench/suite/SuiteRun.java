@@ -1,9 +1,9 @@
 package ai.molae.bench.suite;
 
-import ai.molae.bench.compare.Measurements;
 import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.TrialProfiler;
 import ai.molae.bench.report.ReportFolder;
+import ai.molae.bench.results.Results;
 import ai.molae.cli.work.Meter;
 import ai.molae.djl.files.WholeFile;
 import java.io.ByteArrayOutputStream;
@@ -17,7 +17,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import org.openjdk.jmh.profile.GCProfiler;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.results.format.ResultFormatFactory;
 import org.openjdk.jmh.results.format.ResultFormatType;
@@ -31,7 +30,7 @@ import org.openjdk.jmh.runner.options.VerboseMode;
 /** Runs trials one after the other and keeps {@code jmh.json} and {@code failures.txt} up to date, so that nothing measured is lost when a run is interrupted. */
 final class SuiteRun {
 
-    static final String RESULTS = Measurements.RESULTS;
+    static final String RESULTS = Results.FILE;
     static final String LOG = "jmh.log";
 
     private final Path folder;
@@ -85,7 +84,6 @@ final class SuiteRun {
         ChainedOptionsBuilder options = new OptionsBuilder()
                 .include(trial.pattern())
                 .addProfiler(TrialProfiler.class)
-                .addProfiler(GCProfiler.class)
                 .verbosity(VerboseMode.NORMAL)
                 .jvmArgsAppend(jvmArguments.toArray(String[]::new))
                 .shouldDoGC(false);

@@ -32,7 +32,7 @@ class MeasurementsTest {
                 metric("ceiling.bandwidth", 1e10),
                 metric("bytes.retained", 1e8),
                 metric("bytes.peak", 2e8),
-                metric("gc.alloc.rate.norm", 3000));
+                metric("bytes.heap", 3000));
         Files.writeString(folder.resolve("jmh.json"), "[" + result("MOE", "[8.0, 8.2], [7.9, 40.0]", metrics) + "]");
 
         Measured trial = Measurements.read(folder).get(0);
