@@ -4,6 +4,7 @@ import ai.molae.bench.measure.Metric;
 import ai.molae.bench.results.Derived;
 import ai.molae.bench.results.Quartiles;
 import ai.molae.bench.results.Result;
+import ai.molae.cli.table.Csv;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -70,12 +71,6 @@ final class CsvReport {
     }
 
     private static String line(List<String> cells) {
-        return cells.stream().map(CsvReport::cell).collect(Collectors.joining(",", "", "\r\n"));
-    }
-
-    private static String cell(String text) {
-        return text.chars().anyMatch(c -> c == ',' || c == '"' || c == '\r' || c == '\n')
-                ? '"' + text.replace("\"", "\"\"") + '"'
-                : text;
+        return cells.stream().map(Csv::quoted).collect(Collectors.joining(",", "", "\r\n"));
     }
 }

@@ -1,7 +1,7 @@
 package ai.molae.bench.table;
 
-import ai.molae.cli.plan.CsvWriter;
 import ai.molae.cli.table.Cell;
+import ai.molae.cli.table.Csv;
 import ai.molae.cli.table.Table;
 import ai.molae.cli.table.TableFormat;
 import com.google.gson.Gson;
@@ -105,6 +105,6 @@ final class SpeedFormat {
     }
 
     private static String line(Stream<String> cells) {
-        return cells.map(CsvWriter::quoted).collect(Collectors.joining(",", "", "\n"));
+        return cells.map(Csv::quoted).collect(Collectors.joining(",", "", "\n"));
     }
 }

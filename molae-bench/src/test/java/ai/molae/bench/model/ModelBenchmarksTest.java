@@ -120,7 +120,7 @@ class ModelBenchmarksTest {
         assertThat(facts.get(Metric.EXPECTED_PEAK_BYTES)).isGreaterThan(16.0 * cost.trainableParameters());
         if (NativeMemory.inUse().isPresent()) {
             // Weights, gradients and two moments of four bytes each, and small things that malloc rounds up.
-            assertThat(facts.get(Metric.RETAINED_BYTES) / cost.parameters()).isBetween(15.8, 18.0);
+            assertThat(facts.get(Metric.RETAINED_BYTES) / cost.parameters()).isBetween(15.0, 18.0);
         }
     }
 

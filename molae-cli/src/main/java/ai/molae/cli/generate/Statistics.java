@@ -1,6 +1,6 @@
 package ai.molae.cli.generate;
 
-import ai.molae.cli.plan.Unit;
+import ai.molae.cli.table.Unit;
 import ai.molae.djl.torch.NativeMemory;
 import com.google.gson.JsonObject;
 import java.util.Locale;

@@ -1,11 +1,12 @@
 package ai.molae.cli.plan;
 
+import ai.molae.cli.table.Csv;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** A plan for spreadsheets: RFC 4180 with a header line; what does not exist is empty. */
-public final class CsvWriter {
+final class CsvWriter {
 
     private CsvWriter() {}
 
@@ -13,7 +14,7 @@ public final class CsvWriter {
         return Stream.concat(
                         Stream.of(List.of("subject", "section", "name", "unit", "moe", "molae", "ratio")),
                         plan.rows().stream().map(CsvWriter::cells))
-                .map(cells -> cells.stream().map(CsvWriter::quoted).collect(Collectors.joining(",", "", "\n")))
+                .map(cells -> cells.stream().map(Csv::quoted).collect(Collectors.joining(",", "", "\n")))
                 .collect(Collectors.joining());
     }
 
@@ -26,16 +27,5 @@ public final class CsvWriter {
                 row.moe().map(String::valueOf).orElse(""),
                 String.valueOf(row.molae()),
                 row.ratio().map(String::valueOf).orElse(""));
-    }
-
-    /**
-     * A cell as RFC 4180 has it.
-     *
-     * @param cell its text
-     * @return the text, in quotes where it needs them
-     */
-    public static String quoted(String cell) {
-        boolean plain = cell.chars().noneMatch(c -> c == ',' || c == '"' || c == '\n' || c == '\r');
-        return plain ? cell : '"' + cell.replace("\"", "\"\"") + '"';
     }
 }

@@ -1,5 +1,6 @@
 package ai.molae.cli.plan;
 
+import ai.molae.cli.table.Unit;
 import java.util.Optional;
 
 /**

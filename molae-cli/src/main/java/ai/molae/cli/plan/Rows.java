@@ -1,5 +1,6 @@
 package ai.molae.cli.plan;
 
+import ai.molae.cli.table.Unit;
 import ai.molae.cost.ActivationPolicy;
 import ai.molae.cost.LayerPart;
 import ai.molae.cost.ModelPart;

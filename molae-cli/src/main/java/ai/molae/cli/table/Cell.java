@@ -1,6 +1,5 @@
 package ai.molae.cli.table;
 
-import ai.molae.cli.plan.Unit;
 import java.util.Locale;
 import java.util.Optional;
 

@@ -1,6 +1,5 @@
 package ai.molae.cli.table;
 
-import ai.molae.cli.plan.CsvWriter;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
@@ -109,7 +108,7 @@ public enum TableFormat {
                             row.get(0).text().strip(),
                             table.columns().get(i),
                             row.get(i).value().map(Object::toString).orElse(""));
-                    text.append(line.stream().map(CsvWriter::quoted).collect(Collectors.joining(",", "", "\n")));
+                    text.append(line.stream().map(Csv::quoted).collect(Collectors.joining(",", "", "\n")));
                 }
             }
         }

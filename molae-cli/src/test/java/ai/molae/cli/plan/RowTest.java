@@ -2,6 +2,7 @@ package ai.molae.cli.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.molae.cli.table.Unit;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 

@@ -1,4 +1,4 @@
-package ai.molae.cli.plan;
+package ai.molae.cli.table;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package ai.molae.cli.plan;
+package ai.molae.cli.table;
 
 import java.util.Locale;
 
@@ -28,8 +28,12 @@ public enum Unit {
         this.prefixed = prefixed;
     }
 
-    /** The unit's name in CSV and JSON. */
-    String label() {
+    /**
+     * Its name in CSV and JSON.
+     *
+     * @return a word or two
+     */
+    public String label() {
         return label;
     }
 
