@@ -17,7 +17,12 @@ public record Estimate(double median, double relativeError) {
     /** The median of normal values varies so much more than their mean. */
     private static final double MEDIAN_OVER_MEAN = 1.2533;
 
-    /** Checks the values. */
+    /**
+     * Checks the values.
+     *
+     * @param median of the values
+     * @param relativeError standard error of the median as a share of it
+     */
     public Estimate {
         if (!(median > 0) || !Double.isFinite(median) || !(relativeError >= 0)) {
             throw new IllegalArgumentException(

@@ -11,7 +11,13 @@ import java.util.Map;
  */
 public record Measured(String name, String group, Map<Quantity, Estimate> quantities) {
 
-    /** Copies the quantities. */
+    /**
+     * Copies the quantities.
+     *
+     * @param name the benchmark and its parameters
+     * @param group what it has in common with others
+     * @param quantities by what they are
+     */
     public Measured {
         quantities = Map.copyOf(quantities);
     }

@@ -12,7 +12,13 @@ import java.util.List;
  */
 public record Slower(List<String> trials, double products, double reading) {
 
-    /** Copies the names. */
+    /**
+     * Copies the names.
+     *
+     * @param trials how many
+     * @param products the change of products
+     * @param reading the change of reading
+     */
     public Slower {
         trials = List.copyOf(trials);
     }
