@@ -208,7 +208,8 @@ class TokenizeCommandTest {
 
         InterruptedRun run = InterruptedRun.of("tokenizing 10 %", args.toArray(String[]::new));
 
-        assertThat(run.exitCode()).as(run.output()).isEqualTo(143);
+        // The command's code or the signal's, whichever exit comes first.
+        assertThat(run.exitCode()).as(run.output()).isIn(130, 143);
         assertThat(run.output()).contains("molae: interrupted");
         assertThat(filesBeside()).containsExactly("lines.jsonl");
     }
