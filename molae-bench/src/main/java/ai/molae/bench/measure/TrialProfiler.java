@@ -55,10 +55,10 @@ public final class TrialProfiler implements InternalProfiler {
         if (peak > 0) {
             Trial.putPeak(peak);
         }
-        if (iteration.getType() == IterationType.MEASUREMENT) {
-            measuredCalls += result.getMetadata().getAllOps();
-        }
         long calls = result.getMetadata().getAllOps();
+        if (iteration.getType() == IterationType.MEASUREMENT) {
+            measuredCalls += calls;
+        }
         if (calls > 0 && Trial.heapOfIteration() > 0) {
             Trial.put(Metric.HEAP_BYTES, (double) Trial.heapOfIteration() / calls);
         }

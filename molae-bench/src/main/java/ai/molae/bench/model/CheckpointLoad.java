@@ -99,7 +99,6 @@ public class CheckpointLoad extends TrialBenchmark {
         }
         // Before memory is measured, so that what libraries take at their first use is not the model's.
         List<float[]> first = firstLoad();
-        collectBuffers();
         Trial.begin();
         try (NDManager scope = manager.newSubManager()) {
             CausalLm model;
@@ -107,7 +106,6 @@ public class CheckpointLoad extends TrialBenchmark {
                 model = checkpoint.loadForInference(scope, precision);
                 Trial.put(Metric.READ_BYTES, (double) checkpoint.tensors().bytes());
             }
-            collectBuffers();
             Trial.built();
             List<float[]> second = logits(scope, model);
             Trial.put(Metric.ERROR, LogitsCheck.check(made + " loaded", expected, second, precision));
@@ -117,11 +115,6 @@ public class CheckpointLoad extends TrialBenchmark {
         Trial.put(Metric.PARAMETERS, (double) cost.parameters());
         Trial.put(Metric.WEIGHT_BYTES, (double) cost.weightBytes(ElementType.valueOf(precision.name())));
         Trial.ready();
-    }
-
-    /** Reading leaves direct buffers to the garbage collector; they are native memory, but not the model's. */
-    private static void collectBuffers() {
-        System.gc();
     }
 
     private List<float[]> firstLoad() throws IOException {

@@ -1,14 +1,9 @@
 package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
-import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
-import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.ModelCase;
-import ai.molae.bench.workload.Scale;
-import ai.molae.bench.workload.Shape;
-import ai.molae.bench.workload.Variant;
 import ai.molae.cost.CostModel;
 import ai.molae.cost.ElementType;
 import ai.molae.cost.ModelCost;
@@ -45,7 +40,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 3, time = 300, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 7, time = 300, timeUnit = TimeUnit.MILLISECONDS)
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class ModelDecode extends TrialBenchmark {
+public class ModelDecode extends ModelBenchmark {
 
     /** Positions in the cache. */
     static final int PROMPT = 128;
@@ -56,27 +51,10 @@ public class ModelDecode extends TrialBenchmark {
     /** So many tokens are read in turns: others choose other experts, which are then in no cache. */
     private static final int TURNS = 64;
 
-    /** The model whose layers it has. */
-    @Param("QWEN3_30B_A3B")
-    public Shape shape = Shape.QWEN3_30B_A3B;
-
-    /** How large it may be. */
-    @Param("SMALL")
-    public Scale scale = Scale.SMALL;
-
-    /** What its layers are. */
-    @Param({"MOE", "MOLAE"})
-    public Variant variant = Variant.MOE;
-
-    /** Format of the weights. */
-    @Param("BFLOAT16")
-    public Precision precision = Precision.BFLOAT16;
-
     /** Sequences that are continued together. */
     @Param({"1", "4"})
     public int batch = 1;
 
-    private NDManager manager;
     private CausalLm model;
     private KvCache cache;
     private final int[][] turns = new int[TURNS][];
@@ -88,9 +66,8 @@ public class ModelDecode extends TrialBenchmark {
     /** Builds the model, reads the prompt, checks logits and states what a call should cost. */
     @Setup(Level.Trial)
     public void open() {
-        ModelCase made = new ModelCase(shape, scale, variant);
-        manager = NDManager.newBaseManager();
-        holdAgainst(new Ceilings(precision));
+        ModelCase made = modelCase();
+        begin();
         for (int i = 0; i < TURNS; i++) {
             turns[i] = made.tokens(1 + i, batch);
         }

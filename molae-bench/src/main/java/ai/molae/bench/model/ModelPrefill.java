@@ -1,14 +1,9 @@
 package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
-import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
-import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.ModelCase;
-import ai.molae.bench.workload.Scale;
-import ai.molae.bench.workload.Shape;
-import ai.molae.bench.workload.Variant;
 import ai.molae.cost.CostModel;
 import ai.molae.cost.ElementType;
 import ai.molae.cost.ModelCost;
@@ -46,33 +41,16 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 2, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 5, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class ModelPrefill extends TrialBenchmark {
+public class ModelPrefill extends ModelBenchmark {
 
     /** So many prompts are read in turns, and checked. */
     private static final int PROMPTS = 9;
-
-    /** The model whose layers it has. */
-    @Param("QWEN3_30B_A3B")
-    public Shape shape = Shape.QWEN3_30B_A3B;
-
-    /** How large it may be. */
-    @Param("SMALL")
-    public Scale scale = Scale.SMALL;
-
-    /** What its layers are. */
-    @Param({"MOE", "MOLAE"})
-    public Variant variant = Variant.MOE;
-
-    /** Format of the weights. */
-    @Param("BFLOAT16")
-    public Precision precision = Precision.BFLOAT16;
 
     /** Length of the prompt. */
     @Param({"128", "512"})
     public int tokens = 128;
 
     private final int[][] prompts = new int[PROMPTS][];
-    private NDManager manager;
     private CausalLm model;
     private KvCache cache;
     private int call;
@@ -83,12 +61,11 @@ public class ModelPrefill extends TrialBenchmark {
     /** Builds the model, checks its logits and states what a call should cost. */
     @Setup(Level.Trial)
     public void open() {
-        ModelCase made = new ModelCase(shape, scale, variant);
+        ModelCase made = modelCase();
         for (int i = 0; i < PROMPTS; i++) {
             prompts[i] = made.tokens(i, tokens);
         }
-        manager = NDManager.newBaseManager();
-        holdAgainst(new Ceilings(precision));
+        begin();
         List<float[]> expected;
         // All of it once before memory is measured: what libraries take at their first use and keep is not the model's.
         try (NDManager rehearsal = manager.newSubManager()) {

@@ -1,20 +1,14 @@
 package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
-import ai.molae.bench.measure.Ceilings;
 import ai.molae.bench.measure.Metric;
 import ai.molae.bench.measure.Trial;
-import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.ModelCase;
-import ai.molae.bench.workload.Scale;
-import ai.molae.bench.workload.Shape;
-import ai.molae.bench.workload.Variant;
 import ai.molae.cost.CostModel;
 import ai.molae.cost.ElementType;
 import ai.molae.cost.ModelCost;
 import ai.molae.djl.data.TokenBatch;
 import ai.molae.djl.lm.CausalLm;
-import ai.molae.djl.torch.Precision;
 import ai.molae.djl.train.AdamWSpec;
 import ai.molae.djl.train.MemoryEstimate;
 import java.util.Arrays;
@@ -47,7 +41,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 2, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 5, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class ModelTraining extends TrialBenchmark {
+public class ModelTraining extends ModelBenchmark {
 
     private static final int WINDOWS = 4;
     private static final int CHECKED_STEPS = 3;
@@ -55,27 +49,10 @@ public class ModelTraining extends TrialBenchmark {
     /** Small: what is measured does not depend on what is learnt, and routing should stay as it is. */
     private static final double LEARNING_RATE = 1e-4;
 
-    /** The model whose layers it has. */
-    @Param("QWEN3_30B_A3B")
-    public Shape shape = Shape.QWEN3_30B_A3B;
-
-    /** How large it may be. */
-    @Param("SMALL")
-    public Scale scale = Scale.SMALL;
-
-    /** What its layers are. */
-    @Param({"MOE", "MOLAE"})
-    public Variant variant = Variant.MOE;
-
-    /** Arithmetic of the products, FLOAT32 or BFLOAT16. */
-    @Param("BFLOAT16")
-    public Precision precision = Precision.BFLOAT16;
-
     /** Length of the window. */
     @Param({"256", "512"})
     public int tokens = 256;
 
-    private NDManager manager;
     private TrainingSteps steps;
     private final TokenBatch[] windows = new TokenBatch[WINDOWS];
     private int call;
@@ -86,13 +63,12 @@ public class ModelTraining extends TrialBenchmark {
     /** Builds the model, checks that its loss is right and falls, and states what a step should cost. */
     @Setup(Level.Trial)
     public void open() {
-        ModelCase made = new ModelCase(shape, scale, variant);
+        ModelCase made = modelCase();
         for (int i = 0; i < WINDOWS; i++) {
             int[] window = made.tokens(i, tokens + 1);
             windows[i] = new TokenBatch(1, tokens, longs(window, 0), longs(window, 1), new long[0]);
         }
-        manager = NDManager.newBaseManager();
-        holdAgainst(new Ceilings(precision));
+        begin();
         double error;
         // All of it once before memory is measured: what libraries take at their first use and keep is not the model's.
         try (NDManager rehearsal = manager.newSubManager();
