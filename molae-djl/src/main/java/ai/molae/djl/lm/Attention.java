@@ -6,7 +6,6 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchArguments;
-import ai.molae.djl.torch.TorchOps;
 import ai.molae.spec.AttentionSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentAttentionSpec;
@@ -48,11 +47,6 @@ public abstract class Attention extends LmBlock {
         }
         return new LatentAttention(
                 (LatentAttentionSpec) model.attention(), model.hiddenSize(), model.initializerRange(), precision);
-    }
-
-    @Override
-    protected final TorchOps newModule() {
-        return new TorchOps(LmOps.class, "attention.py");
     }
 
     /** Attention of the tokens x {@code [B, S, n]} over themselves and what the cache holds. */

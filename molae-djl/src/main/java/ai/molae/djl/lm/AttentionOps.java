@@ -52,7 +52,6 @@ final class AttentionOps {
                         code(spec.rope().interleaved()));
                 NDArray floats = floats(eps, clip)) {
             return w.call(
-                            LmOps.OPS,
                             "grouped_attention",
                             GROUPED,
                             x,
@@ -103,7 +102,6 @@ final class AttentionOps {
                         code(spec.rope().interleaved()));
                 NDArray floats = floats(spec.normEps(), spec.softmaxScale())) {
             return w.call(
-                            LmOps.OPS,
                             "latent_attention",
                             matrices,
                             x,

@@ -70,8 +70,8 @@ abstract class LmBlock extends AdaptableBlock {
     }
 
     @Override
-    protected TorchOps newModule() {
-        return LmOps.newModule();
+    protected TorchOps operations() {
+        return LmOps.OPS;
     }
 
     /** What this block computes with: its own parameters on the device of {@code x}, or its packed weights. */

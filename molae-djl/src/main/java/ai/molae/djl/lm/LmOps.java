@@ -27,11 +27,6 @@ final class LmOps {
 
     private LmOps() {}
 
-    /** A module of its own, for weights packed into it. */
-    static TorchOps newModule() {
-        return new TorchOps(LmOps.class, "packed.py");
-    }
-
     /**
      * Looks tokens up.
      *
@@ -40,7 +35,10 @@ final class LmOps {
      * @return {@code [B, S, n]} float32
      */
     static NDArray embed(NDArray tokens, Weights w) {
-        return w.call(OPS, "embed", NO_ADAPTERS, tokens, w.get("embed_tokens")).singletonOrThrow();
+        try (NDArray ints = ints(w.gemm())) {
+            return w.call("embed", NO_ADAPTERS, tokens, w.get("embed_tokens"), ints)
+                    .singletonOrThrow();
+        }
     }
 
     /**
@@ -53,7 +51,7 @@ final class LmOps {
      */
     static NDArray project(NDArray x, Weights w, String name) {
         try (NDArray ints = ints(w.gemm())) {
-            return w.call(OPS, "project", NO_ADAPTERS, x, w.get(name), ints).singletonOrThrow();
+            return w.call("project", NO_ADAPTERS, x, w.get(name), ints).singletonOrThrow();
         }
     }
 
@@ -95,7 +93,7 @@ final class LmOps {
     static NDArray feedForward(DenseSpec spec, NDArray x, Weights w) {
         List<String> matrices = feedForwardMatrices(spec);
         try (NDArray ints = ints(code(spec.activation()), w.gemm(matrices), code(spec.gated()))) {
-            return w.call(OPS, "dense", matrices, x, w.get(matrices.get(0)), w.get("down"), ints)
+            return w.call("dense", matrices, x, w.get(matrices.get(0)), w.get("down"), ints)
                     .singletonOrThrow();
         }
     }

@@ -6,7 +6,6 @@ import ai.djl.ndarray.NDManager;
 import ai.molae.djl.torch.Adapters;
 import ai.molae.djl.torch.PackedWeights;
 import ai.molae.djl.torch.TorchArguments;
-import ai.molae.djl.torch.TorchOps;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -30,17 +29,17 @@ record Weights(Class<?> block, Map<String, NDArray> arrays, Optional<PackedWeigh
      * Calls a method in the variant for packed weights, for matrices with adapters, or for neither. {@code matrices} are in the order in which
      * the method has them; the gemm in {@code inputs} is that of {@link #gemm(List)}.
      */
-    NDList call(TorchOps shared, String method, List<String> matrices, NDArray... inputs) {
+    NDList call(String method, List<String> matrices, NDArray... inputs) {
         if (packed.isPresent()) {
             return packed.get().call(block, "prepared_" + method, inputs);
         }
         if (!Adapters.anyOf(arrays, matrices)) {
-            return shared.call(method, inputs);
+            return LmOps.OPS.call(method, inputs);
         }
         try (NDManager scope = inputs[0].getManager().newSubManager()) {
             NDList arguments = new NDList(inputs);
             arguments.addAll(Adapters.list(scope, arrays, matrices));
-            return shared.call("adapted_" + method, arguments.toArray(new NDArray[0]));
+            return LmOps.OPS.call("adapted_" + method, arguments.toArray(new NDArray[0]));
         }
     }
 

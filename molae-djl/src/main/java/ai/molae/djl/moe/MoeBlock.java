@@ -184,8 +184,8 @@ public final class MoeBlock extends AdaptableBlock {
     }
 
     @Override
-    protected TorchOps newModule() {
-        return MoeOps.newModule();
+    protected TorchOps operations() {
+        return MoeOps.OPS;
     }
 
     @Override

@@ -30,7 +30,7 @@ import java.util.Map;
  */
 final class MoeOps {
 
-    private static final TorchOps OPS = new TorchOps(MoeOps.class, "experts.py", "router.py", "layer.py");
+    static final TorchOps OPS = new TorchOps(MoeOps.class, "experts.py", "router.py", "layer.py");
 
     /** The parameters that {@link #expertsBackward} adds gradients to. */
     private static final List<String> EXPERT_STACKS =
@@ -42,11 +42,6 @@ final class MoeOps {
     private static final List<String> ADAPTED_FUSED = List.of("latent_in", "gate_up", "up", "down", "latent_out");
 
     private MoeOps() {}
-
-    /** A module of its own, for weights packed into it. */
-    static TorchOps newModule() {
-        return new TorchOps(MoeOps.class, "experts.py");
-    }
 
     /**
      * The groups of experts as the operations read them, worked out once per layer.

@@ -6,6 +6,7 @@ import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.JniUtils;
@@ -15,11 +16,14 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Times the candidates of {@link Gemm} on this machine's CPU. */
 final class GemmMeasurement {
+
+    static final TorchOps OPS = new TorchOps(GemmMeasurement.class, "gemm.py");
 
     /** A number of rows out of each class that {@code linear} in {@code common.py} tells apart: up to 4, 16, 64, 256, more. */
     private static final int[] ROWS = {2, 8, 32, 128, 512};
@@ -117,32 +121,36 @@ final class GemmMeasurement {
 
     /** The least time of each class of rows, in nanoseconds. */
     private static double[] time(NDManager manager, Question question, GemmKernel kernel) {
-        boolean training = question.purpose() == Purpose.TRAINING;
-        try (NDManager scope = manager.newSubManager();
-                TorchOps ops =
-                        training ? new TorchOps(GemmMeasurement.class, "gemm.py") : packed(scope, question, kernel);
-                NDArray gemm = ints(Gemm.code(question, kernel))) {
-            boolean recorded = JniUtils.isGradMode();
-            NDArray weight = scope.ones(new Shape(HEIGHT, WIDTH));
-            weight.setRequiresGradient(recorded);
-            if (!training) {
-                check(kernel, ops, scope, gemm);
+        try (NDManager scope = manager.newSubManager()) {
+            if (question.purpose() == Purpose.TRAINING) {
+                NDArray weight = scope.ones(new Shape(HEIGHT, WIDTH));
+                weight.setRequiresGradient(JniUtils.isGradMode());
+                NDArray gemm = scope.create(new long[] {Gemm.code(question, kernel)});
+                return time(scope, x -> OPS.call("train", x, weight, gemm));
             }
-            double[] best = new double[ROWS.length];
-            for (int i = 0; i < ROWS.length; i++) {
-                NDArray x = scope.ones(new Shape(ROWS[i], WIDTH));
-                x.setRequiresGradient(recorded);
-                best[i] = Double.POSITIVE_INFINITY;
-                for (int repetition = 0; repetition <= REPETITIONS; repetition++) {
-                    long start = System.nanoTime();
-                    (training ? ops.call("train", x, weight, gemm) : ops.call("infer", x, gemm)).close();
-                    if (repetition > 0) { // the first compiles
-                        best[i] = Math.min(best[i], (double) (System.nanoTime() - start));
-                    }
+            try (PackedWeights weights = packed(scope, question, kernel);
+                    NDArray gemm = ints(weights.gemm())) {
+                check(kernel, weights, scope);
+                return time(scope, x -> weights.call("infer", x, gemm));
+            }
+        }
+    }
+
+    private static double[] time(NDManager scope, Function<NDArray, NDList> products) {
+        double[] best = new double[ROWS.length];
+        for (int i = 0; i < ROWS.length; i++) {
+            NDArray x = scope.ones(new Shape(ROWS[i], WIDTH));
+            x.setRequiresGradient(JniUtils.isGradMode());
+            best[i] = Double.POSITIVE_INFINITY;
+            for (int repetition = 0; repetition <= REPETITIONS; repetition++) {
+                long start = System.nanoTime();
+                products.apply(x).close();
+                if (repetition > 0) { // the first compiles
+                    best[i] = Math.min(best[i], (double) (System.nanoTime() - start));
                 }
             }
-            return best;
         }
+        return best;
     }
 
     /**
@@ -153,34 +161,35 @@ final class GemmMeasurement {
     static void requireRight(Question question, GemmKernel kernel) {
         try (NDManager scope = Engine.getEngine("PyTorch").newBaseManager(Device.cpu());
                 NoGrad noGrad = new NoGrad();
-                TorchOps ops = packed(scope, question, kernel);
-                NDArray gemm = ints(Gemm.code(question, kernel))) {
-            check(kernel, ops, scope, gemm);
+                PackedWeights weights = packed(scope, question, kernel)) {
+            check(kernel, weights, scope);
         } catch (EngineException e) {
             throw new IllegalStateException(
                     kernel + " cannot compute " + question + " on this machine; choose another kernel or none", e);
         }
     }
 
-    private static TorchOps packed(NDManager scope, Question question, GemmKernel kernel) {
-        TorchOps ops = new TorchOps(GemmMeasurement.class, "gemm.py");
-        try (NDArray packing =
-                ints(Gemm.code(question, kernel), question.precision().storageType())) {
-            ops.call("pack", scope.ones(new Shape(MATRICES, HEIGHT, WIDTH)), packing);
-            return ops;
+    private static PackedWeights packed(NDManager scope, Question question, GemmKernel kernel) {
+        PackedWeights weights =
+                new PackedWeights(OPS, question.precision(), scope.getDevice(), Gemm.code(question, kernel));
+        try {
+            weights.pack(scope.ones(new Shape(MATRICES, HEIGHT, WIDTH)));
+            return weights;
         } catch (RuntimeException e) {
-            ops.close();
+            weights.close();
             throw e;
         }
     }
 
     /** Without VNNI instructions FBGEMM's int8 products overflow silently; the largest values show it. */
-    private static void check(GemmKernel kernel, TorchOps ops, NDManager scope, NDArray gemm) {
-        float y = ops.call("first_product", scope.ones(new Shape(1, WIDTH)), gemm)
-                .singletonOrThrow()
-                .getFloat(0, 0);
-        if (Math.abs(y / WIDTH - 1) > 0.01) {
-            throw new EngineException(kernel + " multiplies wrongly here: " + y + " instead of " + WIDTH);
+    private static void check(GemmKernel kernel, PackedWeights weights, NDManager scope) {
+        try (NDArray gemm = ints(weights.gemm())) {
+            float y = weights.call("first_product", scope.ones(new Shape(1, WIDTH)), gemm)
+                    .singletonOrThrow()
+                    .getFloat(0, 0);
+            if (Math.abs(y / WIDTH - 1) > 0.01) {
+                throw new EngineException(kernel + " multiplies wrongly here: " + y + " instead of " + WIDTH);
+            }
         }
     }
 

@@ -20,9 +20,8 @@ public final class LargeProducts implements AutoCloseable {
     private static final int WIDTH = 2048;
 
     private final NDManager manager;
-    private final TorchOps ops = new TorchOps(LargeProducts.class, "gemm.py");
+    private final PackedWeights weights;
     private final NDArray owner;
-    private final long gemm;
 
     /**
      * Packs a weight for the kernel that {@link Gemm} takes for inference.
@@ -40,17 +39,16 @@ public final class LargeProducts implements AutoCloseable {
      * @throws ai.djl.engine.EngineException if the machine does not have it
      */
     LargeProducts(NDManager parent, Precision precision, long gemm) {
-        this.gemm = gemm;
         manager = parent.newSubManager();
         owner = manager.ones(new Shape());
-        try (NoGrad noGrad = new NoGrad();
-                NDArray packing = ints(gemm, precision.storageType())) {
+        weights = new PackedWeights(GemmMeasurement.OPS, precision, parent.getDevice(), gemm);
+        try {
             try (NDArray w = random(WIDTH).reshape(1, WIDTH, WIDTH)) {
-                ops.call("pack", w, packing).close();
+                weights.pack(w);
             }
             for (int rows : ROWS) {
                 try (NDArray x = random(rows)) {
-                    ops.call("keep", x, packing).close();
+                    weights.keep(x);
                 }
             }
         } catch (RuntimeException e) {
@@ -71,8 +69,9 @@ public final class LargeProducts implements AutoCloseable {
      */
     public void run(int rows, int times) {
         try (NoGrad noGrad = new NoGrad();
-                NDArray arguments = ints(gemm, ROWS.indexOf(rows), times);
-                NDArray element = ops.call("repeat_product", owner, arguments).singletonOrThrow()) {
+                NDArray arguments = ints(weights.gemm(), ROWS.indexOf(rows), times);
+                NDArray element =
+                        weights.call("repeat_product", owner, arguments).singletonOrThrow()) {
             element.getFloat(); // a GPU's calls return before they are done
         }
     }
@@ -89,7 +88,7 @@ public final class LargeProducts implements AutoCloseable {
 
     @Override
     public void close() {
-        ops.close();
+        weights.close();
         manager.close();
     }
 }

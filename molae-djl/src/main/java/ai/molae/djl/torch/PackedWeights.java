@@ -8,32 +8,48 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.Lock;
 
 /**
- * Weights packed for inference into a TorchScript module of their own: in the layout that multiplies fastest here, in the element type of a
- * {@link Precision}. The methods of the module find them in the order in which they were added. Thread-safe once filled.
+ * Weights of one block packed for inference: in the layout that multiplies fastest here, in the element type of a {@link Precision}. They stand
+ * in the TorchScript module of the block's operations, whose code all blocks share, under a number of their own; methods find them in the
+ * order in which they were added. Thread-safe once filled.
  */
 public final class PackedWeights implements AutoCloseable {
 
     private static final float LARGEST_FLOAT16 = 65504;
 
+    /** From this bit on, the number of weights stands in {@link #gemm()}. */
+    private static final int NUMBER_BIT = 32;
+
+    private static final AtomicLong NUMBERS = new AtomicLong();
+
     private final TorchOps module;
     private final Precision precision;
     private final Device device;
+    private final long number = NUMBERS.incrementAndGet();
     private final long gemm;
+    private volatile boolean closed;
 
     /**
      * No weights yet.
      *
-     * @param module a module that nobody else uses; closed with this object
+     * @param module the operations that will read them
      * @param precision how to store weights
      * @param device where
      */
     public PackedWeights(TorchOps module, Precision precision, Device device) {
+        this(module, precision, device, Gemm.inference(precision, device));
+    }
+
+    /** No weights yet, for a kernel of the caller's choice. */
+    PackedWeights(TorchOps module, Precision precision, Device device, long gemm) {
         this.module = module;
         this.precision = precision;
         this.device = device;
-        this.gemm = Gemm.inference(precision, device);
+        this.gemm = gemm | number << NUMBER_BIT;
+        alone("open_weights");
     }
 
     /**
@@ -46,7 +62,7 @@ public final class PackedWeights implements AutoCloseable {
     }
 
     /**
-     * The number by which TorchScript methods know how to multiply them.
+     * The number by which TorchScript methods know which weights are meant and how to multiply with them.
      *
      * @return the number, see {@code common.py}
      */
@@ -66,15 +82,17 @@ public final class PackedWeights implements AutoCloseable {
         Shape shape = parameter.getShape();
         boolean stack = shape.dimension() == 3;
         long rows = stack ? WeightSource.rowsPerChunk(parameter) : shape.get(0);
-        try (NoGrad noGrad = new NoGrad();
-                NDArray ints = ints(gemm, precision.storageType())) {
-            source.forEachChunk(scope, parameter, rows, (values, first) -> {
-                checkRange(parameter.getName(), values, precision);
-                try (NDArray matrices = stack ? values : values.expandDims(0)) {
-                    module.call("pack", matrices, ints).close();
-                }
-            });
-        }
+        source.forEachChunk(scope, parameter, rows, (values, first) -> {
+            checkRange(parameter.getName(), values, precision);
+            try (NDArray matrices = stack ? values : values.expandDims(0)) {
+                pack(matrices);
+            }
+        });
+    }
+
+    /** Packs the matrices {@code [N, out, in]}. */
+    void pack(NDArray matrices) {
+        add("pack", matrices, gemm, precision.storageType());
     }
 
     /**
@@ -86,13 +104,15 @@ public final class PackedWeights implements AutoCloseable {
      * @throws IllegalArgumentException if a weight does not fit the precision
      */
     public void keep(NDManager scope, Parameter parameter, WeightSource source) {
-        try (NoGrad noGrad = new NoGrad();
-                NDArray ints = ints(gemm, precision.storageType())) {
-            source.forEachChunk(scope, parameter, parameter.getShape().get(0), (values, first) -> {
-                checkRange(parameter.getName(), values, precision);
-                module.call("keep", values, ints).close();
-            });
-        }
+        source.forEachChunk(scope, parameter, parameter.getShape().get(0), (values, first) -> {
+            checkRange(parameter.getName(), values, precision);
+            keep(values);
+        });
+    }
+
+    /** Adds a tensor as it is, in the element type of activations. */
+    void keep(NDArray values) {
+        add("keep", values, gemm, precision.storageType());
     }
 
     /**
@@ -104,14 +124,17 @@ public final class PackedWeights implements AutoCloseable {
      * @throws IllegalArgumentException if a weight does not fit the precision
      */
     public void table(NDManager scope, Parameter parameter, WeightSource source) {
-        try (NoGrad noGrad = new NoGrad()) {
-            source.forEachChunk(scope, parameter, WeightSource.rowsPerChunk(parameter), (values, first) -> {
-                checkRange(parameter.getName(), values, precision);
-                try (NDArray ints =
-                        ints(precision.storageType(), parameter.getShape().get(0), first)) {
-                    module.call("fill_table", values, ints).close();
-                }
-            });
+        long rows = parameter.getShape().get(0);
+        source.forEachChunk(scope, parameter, WeightSource.rowsPerChunk(parameter), (values, first) -> {
+            checkRange(parameter.getName(), values, precision);
+            add("fill_table", values, gemm, precision.storageType(), rows, first);
+        });
+    }
+
+    private void add(String method, NDArray values, long... numbers) {
+        try (NoGrad noGrad = new NoGrad();
+                NDArray ints = ints(numbers)) {
+            call(method, values, ints).close();
         }
     }
 
@@ -136,7 +159,32 @@ public final class PackedWeights implements AutoCloseable {
      */
     public NDList call(Class<?> block, String method, NDArray... inputs) {
         check(block, inputs[0]);
-        return module.call(method, inputs);
+        return call(method, inputs);
+    }
+
+    /** Calls a method of the module, which no other thread can meanwhile take weights out of. */
+    NDList call(String method, NDArray... inputs) {
+        Lock shared = module.weights().readLock();
+        shared.lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException("packed weights were freed while in use");
+            }
+            return module.call(method, inputs);
+        } finally {
+            shared.unlock();
+        }
+    }
+
+    /** Calls a method that changes which weights there are. */
+    private void alone(String method) {
+        Lock exclusive = module.weights().writeLock();
+        exclusive.lock();
+        try (NDArray which = ints(number)) {
+            module.call(method, which).close();
+        } finally {
+            exclusive.unlock();
+        }
     }
 
     /**
@@ -148,7 +196,7 @@ public final class PackedWeights implements AutoCloseable {
      * @throws IllegalArgumentException if x is on another device
      */
     public void check(Class<?> block, NDArray x) {
-        if (module.isClosed()) {
+        if (closed) {
             throw new IllegalStateException("the packed weights of this " + block.getSimpleName()
                     + " are freed: the manager that owned its parameters was closed, or the block cleared");
         }
@@ -184,8 +232,12 @@ public final class PackedWeights implements AutoCloseable {
         }
     }
 
+    /** Frees the weights, once the calls under way are done. */
     @Override
-    public void close() {
-        module.close();
+    public synchronized void close() {
+        if (!closed) {
+            closed = true;
+            alone("free_weights");
+        }
     }
 }

@@ -58,11 +58,11 @@ public abstract class PreparableBlock extends AbstractBlock {
     protected abstract Storage storage(String parameter);
 
     /**
-     * A new module with the operations of this block, for weights packed into it.
+     * The operations that read the packed weights of this block.
      *
-     * @return the module
+     * @return what all blocks of its kind share
      */
-    protected abstract TorchOps newModule();
+    protected abstract TorchOps operations();
 
     /**
      * Packs the weights for inference: in {@code precision}, in the layout that multiplies fastest here ({@link Gemm}), and frees the float32
@@ -112,7 +112,7 @@ public abstract class PreparableBlock extends AbstractBlock {
         if (stored.isEmpty()) {
             return null;
         }
-        PackedWeights weights = new PackedWeights(newModule(), precision, manager.getDevice());
+        PackedWeights weights = new PackedWeights(operations(), precision, manager.getDevice());
         try (NDManager scope = manager.newSubManager()) {
             stored.forEach(parameter -> store(scope, parameter, source, weights));
         } catch (RuntimeException e) {

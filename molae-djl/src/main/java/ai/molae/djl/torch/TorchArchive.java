@@ -9,9 +9,9 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
 /**
- * Writes TorchScript source as the zip archive that libtorch loads: one module class {@code Molae} without parameters. Its attributes are
- * lists, empty until a method fills them: {@code matrices}, {@code scales} and {@code plain} of tensors, {@code packed} of packed quantised
- * weights.
+ * Writes TorchScript source as the zip archive that libtorch loads: one module class {@code Molae} without parameters. Its attributes
+ * are dictionaries by the number of a block's packed weights, empty until a method fills them: {@code matrices}, {@code scales} and
+ * {@code plain} of lists of tensors, {@code packed} of lists of packed quantised weights.
  *
  * <p>The archive version selects operator semantics: 10 is that of libtorch 2.7; with 3, for instance, integer division truncates.
  */
@@ -23,20 +23,20 @@ final class TorchArchive {
             class Molae(Module):
               __parameters__ = []
               __buffers__ = []
-              matrices : List[Tensor]
-              scales : List[Tensor]
-              plain : List[Tensor]
-              packed : List[__torch__.torch.classes.quantized.LinearPackedParamsBase]
+              matrices : Dict[int, List[Tensor]]
+              scales : Dict[int, List[Tensor]]
+              plain : Dict[int, List[Tensor]]
+              packed : Dict[int, List[__torch__.torch.classes.quantized.LinearPackedParamsBase]]
             """;
     /**
-     * PROTO 2, GLOBAL __torch__.Molae, empty tuple, NEWOBJ, empty dict, for each attribute (BINUNICODE name, empty list, SETITEM), BUILD,
+     * PROTO 2, GLOBAL __torch__.Molae, empty tuple, NEWOBJ, empty dict, for each attribute (BINUNICODE name, empty dict, SETITEM), BUILD,
      * STOP.
      */
     private static final String MODULE_PICKLE = "\u0080\u0002c__torch__\nMolae\n)\u0081}"
-            + "X\b\0\0\0matrices]s"
-            + "X\u0006\0\0\0scales]s"
-            + "X\u0005\0\0\0plain]s"
-            + "X\u0006\0\0\0packed]s"
+            + "X\b\0\0\0matrices}s"
+            + "X\u0006\0\0\0scales}s"
+            + "X\u0005\0\0\0plain}s"
+            + "X\u0006\0\0\0packed}s"
             + "b.";
     /** PROTO 2, empty tuple, STOP: no constant tensors. */
     private static final String CONSTANTS_PICKLE = "\u0080\u0002).";

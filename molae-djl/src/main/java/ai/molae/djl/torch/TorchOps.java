@@ -17,6 +17,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Thread-safe. Works on CPU and GPU arrays alike. Turns libtorch's TorchScript graph optimizer off on the calling thread (unless
  * {@code -Dai.djl.pytorch.graph_optimizer} says otherwise): with it, mixed training and inference calls fail.
  */
-public final class TorchOps implements AutoCloseable {
+public final class TorchOps {
 
     /** Methods are chosen by the name of one more input array, whose content does not matter. */
     private static final String SELECTOR_PREFIX = "module_method:";
@@ -44,7 +46,8 @@ public final class TorchOps implements AutoCloseable {
     /** Not just its block: the model's finalizer frees the native module. */
     private volatile @Nullable Model model;
 
-    private volatile boolean closed;
+    /** Of the module's packed weights: many calls may read them at a time, one alone may open or free some. */
+    private final ReadWriteLock weights = new ReentrantReadWriteLock();
 
     /**
      * Names resources; nothing is loaded yet.
@@ -65,7 +68,6 @@ public final class TorchOps implements AutoCloseable {
      *     becomes an element of a list argument; other names must not contain a dot or brackets
      * @return the results, owned by the manager of the first input
      * @throws ai.djl.engine.EngineException if libtorch refuses the call
-     * @throws IllegalStateException if closed
      */
     public NDList call(String method, NDArray... inputs) {
         Model loaded = model();
@@ -77,24 +79,9 @@ public final class TorchOps implements AutoCloseable {
         return loaded.getBlock().forward(none, arguments, true);
     }
 
-    /** Frees the module, with whatever its attributes hold. Calls are refused from then on. */
-    @Override
-    public synchronized void close() {
-        closed = true;
-        Model loaded = model;
-        if (loaded != null) {
-            model = null;
-            loaded.close();
-        }
-    }
-
-    /**
-     * Whether {@link #close()} was called.
-     *
-     * @return true if calls are refused
-     */
-    public boolean isClosed() {
-        return closed;
+    /** The lock that calls hold which read packed weights of this module or, alone, open or free some. */
+    ReadWriteLock weights() {
+        return weights;
     }
 
     /**
@@ -118,9 +105,6 @@ public final class TorchOps implements AutoCloseable {
         Model loaded = model;
         if (loaded == null) {
             synchronized (this) {
-                if (closed) {
-                    throw new IllegalStateException(name() + " is closed, and its weights are freed");
-                }
                 loaded = model;
                 if (loaded == null) {
                     loaded = load();

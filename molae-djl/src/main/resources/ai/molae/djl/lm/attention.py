@@ -1,4 +1,4 @@
-  # Attention, in a module of its own where it is packed for inference. Letters as in lm.py.
+  # Attention. Letters as in lm.py.
 
   # Rotates x [B, heads, S, d]: the pair of column i is column i + d/2 or, interleaved, its neighbour; pairs leave half a head apart.
   def rotate(self, x: Tensor, cos: Tensor, sin: Tensor, interleaved: int) -> Tensor:
@@ -75,9 +75,10 @@
       y = self.attend(q.to(gemm & 15), k.to(gemm & 15), v.to(gemm & 15), mask, window, scale)
     return self.biased(y.reshape([B * S, y.size(2)]), ws, 3, o_b, gemm).reshape([B, S, x.size(2)])
 
-  # The same with the packed weights of this module in the place of q, k, v and o.
+  # The same with packed weights in the place of q, k, v and o.
   def prepared_grouped_attention(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, o: Tensor, q_b: Tensor, k_b: Tensor, v_b: Tensor, o_b: Tensor, q_norm: Tensor, k_norm: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, k_cache: Tensor, v_cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
-    return self.attend_grouped(x, self.matrices, q_b, k_b, v_b, o_b, q_norm, k_norm, cos, sin, mask, k_cache, v_cache, ints, floats)
+    gemm = annotate(List[int], ints.tolist())[2]
+    return self.attend_grouped(x, self.matrices[gemm >> 32], q_b, k_b, v_b, o_b, q_norm, k_norm, cos, sin, mask, k_cache, v_cache, ints, floats)
 
   # x [B, S, n]; ws: q [H (nope + rope), n], or q_a [r_q, n] and q_b [H (nope + rope), r_q]; kv_a [r + rope, n]; o [n, H d_v]; kv_b [H (nope + d_v), r];
   # cache [B, capacity, r + rope] of latents and rotated keys, or empty -> [B, S, n]
@@ -130,6 +131,7 @@
       y = self.attend(torch.cat([q_nope, q_rope], -1).to(dtype), k.to(dtype), v.to(dtype), mask, everywhere, scale).reshape([B * S, H * d_v])
     return self.biased(y, ws, i + 1, o_b, gemm).reshape([B, S, x.size(2)])
 
-  # The same with the packed weights of this module, and kv_b the first one it keeps plain.
+  # The same with packed weights, and kv_b the first one kept plain.
   def prepared_latent_attention(self, x: Tensor, q: Tensor, q_b: Tensor, kv_a: Tensor, kv_b: Tensor, o: Tensor, q_a_b: Tensor, kv_a_b: Tensor, o_b: Tensor, q_a_norm: Tensor, kv_a_norm: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, cache: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
-    return self.attend_latent(x, self.matrices, self.plain[0], q_a_b, kv_a_b, o_b, q_a_norm, kv_a_norm, cos, sin, mask, cache, ints, floats)
+    gemm = annotate(List[int], ints.tolist())[6]
+    return self.attend_latent(x, self.matrices[gemm >> 32], self.plain[gemm >> 32][0], q_a_b, kv_a_b, o_b, q_a_norm, kv_a_norm, cos, sin, mask, cache, ints, floats)

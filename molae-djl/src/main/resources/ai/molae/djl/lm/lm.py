@@ -8,13 +8,24 @@
     return torch.stack([least, greatest]).to(4)
 
   # tokens [B, S], w [V, n] -> [B, S, n]
-  def embed(self, tokens: Tensor, w: Tensor) -> Tensor:
+  def embed(self, tokens: Tensor, w: Tensor, ints: Tensor) -> Tensor:
     return torch.embedding(w, tokens)
+
+  # The same with the packed table.
+  def prepared_embed(self, tokens: Tensor, w: Tensor, ints: Tensor) -> Tensor:
+    gemm, = annotate(List[int], ints.tolist())
+    return self.look_up(tokens, gemm)
 
   # x [..., n], w [V, n] -> [..., V] float32
   def project(self, x: Tensor, w: Tensor, ints: Tensor) -> Tensor:
     gemm, = annotate(List[int], ints.tolist())
     return self.linear(x, w, gemm).to(6)
+
+  # The same with the first packed matrix.
+  def prepared_project(self, x: Tensor, w: Tensor, ints: Tensor) -> Tensor:
+    gemm, = annotate(List[int], ints.tolist())
+    y = self.product(x.reshape([-1, x.size(-1)]), self.matrices[gemm >> 32], 0, gemm).to(6)
+    return y.reshape(x.size()[0:-1] + [y.size(1)])
 
   def drop(self, x: Tensor, floats: Tensor) -> Tensor:
     p, = annotate(List[float], floats.tolist())
@@ -89,6 +100,11 @@
   def dense(self, x: Tensor, up: Tensor, down: Tensor, ints: Tensor) -> Tensor:
     activation, gemm, gated = annotate(List[int], ints.tolist())
     return self.feed_forward(x, [up, down], 0, activation, gated, gemm)
+
+  # The same with packed weights.
+  def prepared_dense(self, x: Tensor, up: Tensor, down: Tensor, ints: Tensor) -> Tensor:
+    activation, gemm, gated = annotate(List[int], ints.tolist())
+    return self.feed_forward(x.reshape([-1, x.size(-1)]), self.matrices[gemm >> 32], 0, activation, gated, gemm).reshape(x.size())
 
   # The same with the adapters of up and down.
   def adapted_dense(self, x: Tensor, up: Tensor, down: Tensor, ints: Tensor, lora: List[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-  # The experts of a Mixture-of-Experts layer, in a module of their own where they are packed for inference. Letters as in ai.molae.spec: T tokens, n hidden size, N experts, K experts per
+  # The experts of a Mixture-of-Experts layer. Letters as in ai.molae.spec: T tokens, n hidden size, N experts, K experts per
   # token, m expert width, G groups, R = rows of latent_in, r latent size of down. Further:
   #   S  slots, one per kept (token, expert) choice, ordered by expert and then by token
   #   P  pairs, one per distinct (token, group), ordered by group and then by token
@@ -196,15 +196,16 @@
       return [y] + kept + kept_up + kept_gate
     return [y]
 
-  # The same with the packed weights of this module.
+  # The same with packed weights.
   def prepared_experts(self, x: Tensor, ids: Tensor, weights: Tensor, group_of: Tensor, ints: Tensor) -> List[Tensor]:
-    return self.experts(x, ids, weights, group_of, self.matrices, ints)
+    gemm = annotate(List[int], ints.tolist())[1]
+    return self.experts(x, ids, weights, group_of, self.matrices[gemm >> 32], ints)
 
-  # The same with the last two packed weights of this module.
+  # The shared expert, with the last two packed weights
   def prepared_shared(self, x: Tensor, gate: Tensor, ints: Tensor) -> Tensor:
     activation, gemm, gated = annotate(List[int], ints.tolist())
-    last = max(len(self.matrices), len(self.packed))
-    return self.gated_by(gate, x, self.feed_forward(x, self.matrices, last - 2, activation, gated, gemm))
+    last = max(len(self.matrices[gemm >> 32]), len(self.packed[gemm >> 32]))
+    return self.gated_by(gate, x, self.feed_forward(x, self.matrices[gemm >> 32], last - 2, activation, gated, gemm))
 
   # y scaled per token by the gate [1, n], if there is one
   def gated_by(self, gate: Tensor, x: Tensor, y: Tensor) -> Tensor:

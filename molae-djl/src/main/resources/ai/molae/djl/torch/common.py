@@ -1,11 +1,11 @@
   # What the operations of layers share; stands before every other TorchScript resource. `matrices`, `scales`, `packed` and `plain`
-  # are the weights of a module prepared for inference, and empty in the modules that all layers share.
+  # hold the weights that blocks have packed for inference (class PackedWeights), by the number of the block's weights.
   #
   # How products are computed travels as one number `gemm` (class Gemm): bits 0-3 the element type of activations (6 float32, 15
   # bfloat16, 5 float16), bits 4-7 the kernel (0 matmul, 1 matmul or oneDNN by the number of rows, 2 oneDNN packed, 3 FBGEMM float16, 4 FBGEMM
   # int8, 5 matmul with int8 weights), and for kernel 1 the classes of row counts that use oneDNN: from bit 8 on where autograd records, from
   # bit 16 on where it does not; bit 24: matrices of any size. Bit 25: the list of M matrices goes on with the adapters (LoRA) of parameters: their
-  # factor s [], then A [r, a] of each, then B [b, r] of each, without elements where there is none.
+  # factor s [], then A [r, a] of each, then B [b, r] of each, without elements where there is none. From bit 32 on: the number of the packed weights that are meant.
 
   # Every new number of rows costs oneDNN a compilation, and experts get another number in every step. So rows are filled up to few different
   # numbers, of which there are 16 from one power of two to the next; at most 3 % are in vain.
@@ -85,7 +85,7 @@
     a, b, s = self.adapter(ws, i)
     return y + self.linear(self.linear(x, a, gemm) * s, b, gemm)
 
-  # y = x wT for the i-th matrix of a list or, in a prepared module, of its packed weights; x [rows, a]
+  # y = x wT for the i-th matrix of a list or, for kernels that have them, of packed weights; x [rows, a]
   def product(self, x: Tensor, ws: List[Tensor], i: int, gemm: int) -> Tensor:
     kernel = (gemm >> 4) & 15
     if kernel <= 1:
@@ -98,16 +98,16 @@
       y = ops.mkldnn._linear_pointwise(self.filled_up(x), ws[i], None, "none", annotate(List[Optional[number]], []), "")
       return self.first_rows(y, x.size(0))
     elif kernel == 3:
-      return ops.quantized.linear_dynamic_fp16(x.to(6), self.packed[i])
+      return ops.quantized.linear_dynamic_fp16(x.to(6), self.packed[gemm >> 32][i])
     elif kernel == 4:
       # Rows are scaled by themselves, so that a token's result does not depend on the others.
       x = x.to(6)
       s = torch.clamp_min(torch.amax(torch.abs(x), [1], True), 1e-30)
-      y = ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(torch.div(x, s), 1.0 / 127.0, 128, self.packed[i])
+      y = ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(torch.div(x, s), 1.0 / 127.0, 128, self.packed[gemm >> 32][i])
       return torch.mul(y, s)
     else:
       dtype = gemm & 15
-      return torch.matmul(x.to(dtype), ws[i].to(dtype).t()) * self.scales[i]
+      return torch.matmul(x.to(dtype), ws[i].to(dtype).t()) * self.scales[gemm >> 32][i]
 
   # The scale [rows] by which each row of w fits into int8. Makes no array of the size of w: between weights that stay, the holes such arrays
   # leave are too small for the next one.
@@ -115,53 +115,74 @@
     least, greatest = torch.aminmax(w, dim=1)
     return torch.clamp_min(torch.maximum(torch.neg(least), greatest), 1e-30) / 127.0
 
-  # Adds the matrices of w [N, b, a] to a prepared module. Int8 weights have one scale per output channel.
+  # Makes room for packed weights of a new number, which no other call may see at the same time.
+  def open_weights(self, x: Tensor) -> Tensor:
+    number, = annotate(List[int], x.tolist())
+    self.matrices[number] = annotate(List[Tensor], [])
+    self.scales[number] = annotate(List[Tensor], [])
+    self.plain[number] = annotate(List[Tensor], [])
+    self.packed[number] = annotate(List[__torch__.torch.classes.quantized.LinearPackedParamsBase], [])
+    return torch.zeros([0])
+
+  # Forgets packed weights, which no other call may see at the same time.
+  def free_weights(self, x: Tensor) -> Tensor:
+    number, = annotate(List[int], x.tolist())
+    self.matrices.pop(number)
+    self.scales.pop(number)
+    self.plain.pop(number)
+    self.packed.pop(number)
+    return torch.zeros([0])
+
+  # Adds the matrices of w [N, b, a] to packed weights. Int8 weights have one scale per output channel.
   def pack(self, w: Tensor, ints: Tensor) -> Tensor:
     gemm, storage = annotate(List[int], ints.tolist())
     kernel = (gemm >> 4) & 15
+    number = gemm >> 32
     for matrix in torch.unbind(w, 0):
       if kernel == 2:
-        self.matrices.append(ops.mkldnn._reorder_linear_weight(matrix.to(storage), 64))
+        self.matrices[number].append(ops.mkldnn._reorder_linear_weight(matrix.to(storage), 64))
       elif kernel == 3:
-        self.packed.append(ops.quantized.linear_prepack_fp16(matrix, None))
+        self.packed[number].append(ops.quantized.linear_prepack_fp16(matrix, None))
       elif storage == 1:
         s = self.row_scales(matrix)
         zeros = torch.zeros([matrix.size(0)], dtype=4, layout=None, device=matrix.device)
         rounded = torch.quantize_per_channel(matrix, s.to(7), zeros, 0, 12)
         if kernel == 4:
-          self.packed.append(ops.quantized.linear_prepack(rounded, None))
+          self.packed[number].append(ops.quantized.linear_prepack(rounded, None))
         else:
-          self.matrices.append(torch.int_repr(rounded))
-          self.scales.append(s.to(gemm & 15))
+          self.matrices[number].append(torch.int_repr(rounded))
+          self.scales[number].append(s.to(gemm & 15))
       else:
-        self.matrices.append(matrix.to(storage, copy=True))
+        self.matrices[number].append(matrix.to(storage, copy=True))
     return torch.zeros([0], dtype=6, layout=None, device=w.device)
 
-  # Adds a tensor to a prepared module as it is, but in the element type of activations.
+  # Adds a tensor to packed weights as it is, but in the element type of activations.
   def keep(self, w: Tensor, ints: Tensor) -> Tensor:
     gemm, storage = annotate(List[int], ints.tolist())
-    self.plain.append(w.to(gemm & 15, copy=True))
+    self.plain[gemm >> 32].append(w.to(gemm & 15, copy=True))
     return torch.zeros([0], dtype=6, layout=None, device=w.device)
 
-  # Writes rows [r, n] into a prepared module's table [V, n] from row `at` on, which the first call makes. Int8 rows have one scale each.
+  # Writes rows [r, n] into the table [V, n] of packed weights from row `at` on, which the first call makes. Int8 rows have one scale each.
   def fill_table(self, rows: Tensor, ints: Tensor) -> Tensor:
-    storage, V, at = annotate(List[int], ints.tolist())
+    gemm, storage, V, at = annotate(List[int], ints.tolist())
+    plain = self.plain[gemm >> 32]
     if at == 0:
-      self.plain.append(torch.empty([V, rows.size(1)], dtype=storage, layout=None, device=rows.device))
-      self.plain.append(torch.ones([V * int(storage == 1), 1], dtype=6, layout=None, device=rows.device))
+      plain.append(torch.empty([V, rows.size(1)], dtype=storage, layout=None, device=rows.device))
+      plain.append(torch.ones([V * int(storage == 1), 1], dtype=6, layout=None, device=rows.device))
     if storage == 1:
       s = self.row_scales(rows).unsqueeze(1)
-      torch.copy_(torch.narrow(self.plain[-1], 0, at, rows.size(0)), s)
+      torch.copy_(torch.narrow(plain[-1], 0, at, rows.size(0)), s)
       rows = torch.round(rows / s)
-    torch.copy_(torch.narrow(self.plain[-2], 0, at, rows.size(0)), rows)
+    torch.copy_(torch.narrow(plain[-2], 0, at, rows.size(0)), rows)
     return torch.zeros([0], dtype=6, layout=None, device=rows.device)
 
-  # ids [...] -> rows of the prepared table, which is the last, [..., n] float32
-  def look_up(self, ids: Tensor) -> Tensor:
+  # ids [...] -> rows of the table of packed weights, which is the last, [..., n] float32
+  def look_up(self, ids: Tensor, gemm: int) -> Tensor:
+    plain = self.plain[gemm >> 32]
     flat = ids.reshape([-1])
-    rows = self.plain[-2].index_select(0, flat).to(6)
-    if self.plain[-1].numel() > 0:
-      rows = rows * self.plain[-1].index_select(0, flat)
+    rows = plain[-2].index_select(0, flat).to(6)
+    if plain[-1].numel() > 0:
+      rows = rows * plain[-1].index_select(0, flat)
     return rows.reshape(ids.size() + [rows.size(1)])
 
   # Writes values into the elements of w from number `at` on.

@@ -31,6 +31,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -466,6 +467,62 @@ class PreparedExpertsTest {
         assertThat(seen)
                 .as("MB at each step, expected %s", Arrays.toString(expected))
                 .isEmpty();
+    }
+
+    /** A block's weights are 50 kB here. A module of its own would be 2 MB. */
+    @Test
+    void theCodeIsThereOnceForAllBlocks() {
+        assumeTrue(NativeMemory.inUse().isPresent(), "needs glibc");
+        LayerCase layer = layer(SPEC, 5);
+        Stored stored = Stored.BFLOAT16_ONEDNN;
+        NDArray x = layer.x(manager);
+        infer(prepared(layer, stored), x);
+        long before = NativeMemory.inUse().orElseThrow();
+        List<MoeBlock> blocks = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            MoeBlock block = prepared(layer, stored);
+            infer(block, x);
+            blocks.add(block);
+        }
+        assertThat((NativeMemory.inUse().orElseThrow() - before) / blocks.size())
+                .isLessThan(500_000);
+    }
+
+    /** Weights of all blocks stand in one table, which grows and shrinks here while it is read. */
+    @Test
+    void aBlockInfersWhileOthersAreMadeAndClosed() throws Exception {
+        LayerCase layer = layer(SPEC, 5);
+        MoeBlock steady = prepared(layer, Stored.INT8_MATMUL);
+        float[] expected = infer(steady, layer.x(manager));
+        AtomicBoolean done = new AtomicBoolean();
+        ExecutorService other = Executors.newSingleThreadExecutor();
+        try {
+            Future<Integer> calls = other.submit(() -> {
+                int count = 0;
+                try (NDManager own = NDManager.newBaseManager()) {
+                    NDArray x = layer.x(own);
+                    while (!done.get() || count == 0) {
+                        try (NDList y = steady.forward(new ParameterStore(own, false), new NDList(x), false)) {
+                            assertThat(y.get(0).toFloatArray()).isEqualTo(expected);
+                        }
+                        count++;
+                    }
+                }
+                return count;
+            });
+            for (int i = 0; i < 100; i++) {
+                try (NDManager owner = NDManager.newBaseManager()) {
+                    MoeBlock block = layer.block(owner, MoeBlock.builder());
+                    block.prepareForInference(Precision.INT8);
+                    assertThat(infer(block, layer.x(manager))).isEqualTo(expected);
+                }
+            }
+            done.set(true);
+            assertThat(calls.get()).isPositive();
+        } finally {
+            done.set(true);
+            other.shutdown();
+        }
     }
 
     /** By how many megabytes native memory grew at each step. */

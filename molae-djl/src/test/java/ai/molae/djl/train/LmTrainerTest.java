@@ -365,7 +365,7 @@ class LmTrainerTest {
 
     /**
      * Arrays of one step hold over a megabyte, so that 280 leaked steps would be some 300 MB. The tolerance is for the JVM's compiler,
-     * which allocates from the same heap.
+     * which allocates from the same heap; what earlier tests left may meanwhile be freed, so that it can be less.
      */
     @Test
     void holdsAsMuchNativeMemoryAfter300StepsAsAfter20() throws IOException {
@@ -381,7 +381,7 @@ class LmTrainerTest {
                 model(MOLAE, Precision.FLOAT32), SmallRun.data(), config(300).build(), recorder)) {
             trainer.train();
         }
-        assertThat(inUse.get(1) - inUse.get(0)).isBetween(-40_000_000L, 40_000_000L);
+        assertThat(inUse.get(1) - inUse.get(0)).isLessThan(40_000_000L);
     }
 
     @Test
