@@ -10,6 +10,7 @@ import ai.molae.cli.quickstart.QuickstartCommand;
 import ai.molae.cli.tokenize.TokenizeCommand;
 import ai.molae.cli.train.ResumeCommand;
 import ai.molae.cli.train.TrainCommand;
+import ai.molae.cli.work.Interruption;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -65,7 +66,7 @@ public final class Main implements Runnable {
      * @param args the command line
      */
     public static void main(String[] args) {
-        System.exit(commandLine().execute(args));
+        Interruption.exit(commandLine().execute(args));
     }
 
     /**

@@ -12,5 +12,11 @@ public final class Jvm {
     /** The JVM's own native memory must not pass for the library's. */
     public static final String TRACKING = "-XX:NativeMemoryTracking=summary";
 
+    /**
+     * The Java code around the products is thin, and its first compiler makes it as fast as it will be here; the second one would keep a core from libtorch for
+     * many seconds, in which calls of a millisecond take up to twice as long.
+     */
+    public static final String COMPILER = "-XX:TieredStopAtLevel=1";
+
     private Jvm() {}
 }

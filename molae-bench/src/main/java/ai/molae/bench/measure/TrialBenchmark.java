@@ -14,7 +14,7 @@ import org.openjdk.jmh.annotations.TearDown;
 // second.
 @Fork(
         value = 1,
-        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING})
+        jvmArgsAppend = {Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING, Jvm.COMPILER})
 public abstract class TrialBenchmark {
 
     private Optional<Ceilings> ceilings = Optional.empty();

@@ -22,8 +22,8 @@ final class PresetSection {
     /** The measured ratio may differ from the cost model's by this share of it. */
     private static final double AGREES = 0.05;
 
-    private static final String WHY_NOT = "Small layers and int8 may not be: a layer keeps"
-            + " 2 to 3 MB of compiled code whatever its size, and FBGEMM pads the inner width of int8 weights; both weigh more beside the fewer weights of MoLAE.";
+    private static final String WHY_NOT = "int8 may not be: FBGEMM pads the"
+            + " inner width of int8 weights, which weighs more where matrices are as narrow as MoLAE's.";
 
     private PresetSection() {}
 

@@ -1,5 +1,6 @@
 package ai.molae.bench.suite;
 
+import ai.molae.cli.work.Interruption;
 import picocli.CommandLine;
 
 /** The {@code molae} command together with {@code molae bench}, which needs more on the class path than the rest. */
@@ -13,7 +14,7 @@ public final class Main {
      * @param args the command line
      */
     public static void main(String[] args) {
-        System.exit(commandLine().execute(args));
+        Interruption.exit(commandLine().execute(args));
     }
 
     static CommandLine commandLine() {

@@ -26,6 +26,7 @@ final class MeasuredProcesses {
         Environment facts = environment
                 .with("measured heap", last("-Xmx", Jvm.HEAP, jvmOptions))
                 .with("measured direct memory", last("-XX:MaxDirectMemorySize=", Jvm.DIRECT, jvmOptions))
+                .with("measured compiler", last("-XX:TieredStopAtLevel=", Jvm.COMPILER, jvmOptions))
                 .with("measured JVM options", jvmOptions.isEmpty() ? "none" : String.join(" ", jvmOptions));
         for (String variable : VARIABLES) {
             facts = facts.with(variable, variables.getOrDefault(variable, "unset"));

@@ -46,7 +46,8 @@ final class SuiteRun {
     SuiteRun(Path folder, List<String> jvmArguments) {
         this.folder = folder;
         // In place of those that the benchmarks append themselves. Of two -Xmx the last counts, which is the user's.
-        this.jvmArguments = Stream.concat(Stream.of(Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING), jvmArguments.stream())
+        this.jvmArguments = Stream.concat(
+                        Stream.of(Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING, Jvm.COMPILER), jvmArguments.stream())
                 .toList();
     }
 

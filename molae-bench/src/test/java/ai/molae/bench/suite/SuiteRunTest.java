@@ -32,7 +32,7 @@ class SuiteRunTest {
                 .options(Section.of("layer.LayerForward.forward").with("tokens", 1));
 
         assertThat(options.getJvmArgsAppend().get())
-                .containsExactly(Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING, "-Xmx9g", "-Da=b");
+                .containsExactly(Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING, Jvm.COMPILER, "-Xmx9g", "-Da=b");
         assertThat(options.getParameter("tokens").get()).containsExactly("1");
     }
 

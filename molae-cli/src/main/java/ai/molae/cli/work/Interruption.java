@@ -100,6 +100,17 @@ public final class Interruption implements AutoCloseable {
         }
     }
 
+    /**
+     * Ends the JVM, unless an interruption is ending it: whoever exits between the end of its hooks and its halt would give it another exit code than the signal's.
+     *
+     * @param exitCode what a command returned
+     */
+    public static void exit(int exitCode) {
+        if (exitCode != EXIT_CODE) {
+            System.exit(exitCode);
+        }
+    }
+
     /** What the hook does. */
     public void interrupt() {
         happened = true;
