@@ -114,12 +114,12 @@ final class BenchCommand implements Callable<Integer> {
         if (model) {
             return table.run(spec.commandLine(), out);
         }
-        List<Section> sections = sections();
-        Plan plan = Plan.of(sections);
+        List<TrialSet> trialSets = trialSets();
+        Plan plan = Plan.of(trialSets);
         PrintWriter err = spec.commandLine().getErr();
         if (list) {
             PrintWriter text = spec.commandLine().getOut();
-            sections.forEach(section -> text.println(section.benchmark() + " " + section.parameters()));
+            trialSets.forEach(trialSet -> text.println(trialSet.benchmark() + " " + trialSet.parameters()));
             plan.unsupported().forEach(text::println);
             text.println(plan.trials().size() + " trials");
             text.flush();
@@ -159,7 +159,7 @@ final class BenchCommand implements Callable<Integer> {
         }
     }
 
-    private List<Section> sections() {
+    private List<TrialSet> trialSets() {
         Pattern pattern;
         try {
             pattern = Pattern.compile(only == null ? "" : only);
@@ -167,13 +167,13 @@ final class BenchCommand implements Callable<Integer> {
             throw new IllegalArgumentException("--only is no regular expression: " + e.getMessage(), e);
         }
         Extent chosen = extent == null ? Extent.QUICK : extent.extent();
-        List<Section> all = chosen.sections(presets.isEmpty() ? chosen.shapes() : presets);
-        List<Section> matching = all.stream()
-                .filter(section -> pattern.matcher(section.benchmark()).find())
+        List<TrialSet> all = chosen.trialSets(presets.isEmpty() ? chosen.shapes() : presets);
+        List<TrialSet> matching = all.stream()
+                .filter(trialSet -> pattern.matcher(trialSet.benchmark()).find())
                 .toList();
         if (matching.isEmpty()) {
             throw new IllegalArgumentException("--only " + only + " leaves nothing to run; benchmarks are "
-                    + all.stream().map(Section::benchmark).distinct().toList());
+                    + all.stream().map(TrialSet::benchmark).distinct().toList());
         }
         return matching;
     }

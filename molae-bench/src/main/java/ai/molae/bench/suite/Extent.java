@@ -47,20 +47,20 @@ enum Extent {
      * What to run.
      *
      * @param shapes the shapes to compare MoE and MoLAE in, at least one; the first is looked at in detail unless Qwen3-30B-A3B is among them
-     * @return the sections, the most important first
+     * @return sets of trials, the most important first
      */
-    List<Section> sections(List<Shape> shapes) {
+    List<TrialSet> trialSets(List<Shape> shapes) {
         Shape main = shapes.contains(Shape.QWEN3_30B_A3B) ? Shape.QWEN3_30B_A3B : shapes.get(0);
-        List<Section> sections = new ArrayList<>();
+        List<TrialSet> trialSets = new ArrayList<>();
         boolean full = this == FULL;
         List<Precision> inference = List.of(Precision.FLOAT32, Precision.BFLOAT16, Precision.INT8);
         List<Precision> training = full ? Precision.trainable() : List.of(Precision.BFLOAT16);
         List<Precision> compared = full ? inference : List.of(Precision.BFLOAT16);
 
         // MoE against MoLAE in every shape.
-        sections.add(forward(512).with("shape", shapes).with("precision", compared));
-        sections.add(decode(1).with("shape", shapes).with("precision", compared));
-        sections.add(training()
+        trialSets.add(forward(512).with("shape", shapes).with("precision", compared));
+        trialSets.add(decode(1).with("shape", shapes).with("precision", compared));
+        trialSets.add(training()
                 .with("shape", full ? shapes : List.copyOf(new LinkedHashSet<>(List.of(main, shapes.get(0)))))
                 .with("precision", training));
 
@@ -68,26 +68,26 @@ enum Extent {
         List<Variant> others = Arrays.stream(Variant.values())
                 .filter(variant -> !PAIR.contains(variant) && (full || !GROUPED_TIED.contains(variant)))
                 .toList();
-        sections.add(forward(512).with("shape", main).with("variant", others));
+        trialSets.add(forward(512).with("shape", main).with("variant", others));
         if (full) {
-            sections.add(decode(1).with("shape", main).with("variant", others));
-            sections.add(training().with("shape", main).with("variant", others));
-            sections.add(decode(4, 16).with("shape", main));
-            sections.add(
+            trialSets.add(decode(1).with("shape", main).with("variant", others));
+            trialSets.add(training().with("shape", main).with("variant", others));
+            trialSets.add(decode(4, 16).with("shape", main));
+            trialSets.add(
                     forward(1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096).with("shape", main));
-            sections.add(training(128, 1024, 2048).with("shape", main));
-            sections.add(training(512).with("shape", main).with("activations", ActivationPolicy.RECOMPUTE));
+            trialSets.add(training(128, 1024, 2048).with("shape", main));
+            trialSets.add(training(512).with("shape", main).with("activations", ActivationPolicy.RECOMPUTE));
         } else {
-            sections.add(forward(512).with("shape", main).with("precision", Precision.FLOAT32, Precision.INT8));
+            trialSets.add(forward(512).with("shape", main).with("precision", Precision.FLOAT32, Precision.INT8));
             // One token is LayerDecode's.
-            sections.add(forward(64, 4096).with("shape", main));
+            trialSets.add(forward(64, 4096).with("shape", main));
         }
-        sections.add(forward(512).with("shape", main).with("load", ExpertLoad.ZIPF));
+        trialSets.add(forward(512).with("shape", main).with("load", ExpertLoad.ZIPF));
         if (full) {
-            sections.add(training(512).with("shape", main).with("load", ExpertLoad.ZIPF));
+            trialSets.add(training(512).with("shape", main).with("load", ExpertLoad.ZIPF));
         }
         for (String part : List.of("route", "dispatch")) {
-            sections.add(layer("RoutingDispatch." + part)
+            trialSets.add(layer("RoutingDispatch." + part)
                     .with("shape", main)
                     .with("variant", Variant.MOE)
                     .with("tokens", full ? List.of(1, 64, 512, 4096) : List.of(1, 512)));
@@ -96,56 +96,56 @@ enum Extent {
         // Other implementations in the same run as molae. Some know float32 only, hence that first; trials that are
         // planned already are not run twice.
         List<Integer> batches = full ? List.of(1, 64, 512, 2048) : List.of(1, 512);
-        Section float32 = forward(batches.toArray()).with("shape", main).with("precision", Precision.FLOAT32);
-        sections.add(float32.with(
+        TrialSet float32 = forward(batches.toArray()).with("shape", main).with("precision", Precision.FLOAT32);
+        trialSets.add(float32.with(
                 "implementation", Implementation.MOLAE, Implementation.NDARRAY_LOOP, Implementation.JAVACPP_PYTORCH));
-        sections.add(float32.with("variant", Variant.MOE).with("implementation", Implementation.ONNX_RUNTIME));
+        trialSets.add(float32.with("variant", Variant.MOE).with("implementation", Implementation.ONNX_RUNTIME));
         if (full) {
-            sections.add(forward(512)
+            trialSets.add(forward(512)
                     .with("shape", main)
                     .with("variant", Variant.MOE)
                     .with("precision", Precision.INT8)
                     .with("implementation", Implementation.MOLAE, Implementation.ONNX_RUNTIME));
-            sections.add(forward(512)
+            trialSets.add(forward(512)
                     .with("shape", main)
                     .with("implementation", Implementation.MOLAE, Implementation.JAVACPP_PYTORCH));
-            Section steps = training(512).with("shape", main).with("precision", Precision.FLOAT32);
-            sections.add(steps.with("activations", ActivationPolicy.KEEP_GATHERED)
+            TrialSet steps = training(512).with("shape", main).with("precision", Precision.FLOAT32);
+            trialSets.add(steps.with("activations", ActivationPolicy.KEEP_GATHERED)
                     .with("implementation", Implementation.NDARRAY_LOOP));
-            sections.add(steps);
+            trialSets.add(steps);
         }
 
         // Whole models, and what happens before they run.
         List<Precision> packed = full ? inference : List.of(Precision.BFLOAT16);
-        sections.add(model("ModelPrefill.prefill", main).with("tokens", 512).with("precision", packed));
-        sections.add(model("ModelDecode.decode", main)
+        trialSets.add(model("ModelPrefill.prefill", main).with("tokens", 512).with("precision", packed));
+        trialSets.add(model("ModelDecode.decode", main)
                 .with("batch", full ? List.of(1, 4) : List.of(1))
                 .with("precision", packed));
-        sections.add(model("ModelTraining.step", main).with("tokens", 512).with("precision", training));
+        trialSets.add(model("ModelTraining.step", main).with("tokens", 512).with("precision", training));
         // Seconds for the paper's layer, minutes for those of models, and far more for larger ones: small in both.
-        sections.add(Section.of("model.LayerConversion.convert")
+        trialSets.add(TrialSet.of("model.LayerConversion.convert")
                 .with("shape", full ? main : Shape.PAPER)
                 .with("scale", Scale.SMALL));
-        sections.add(model("CheckpointLoad.load", main).with("precision", packed));
-        return sections;
+        trialSets.add(model("CheckpointLoad.load", main).with("precision", packed));
+        return trialSets;
     }
 
-    private Section forward(Object... tokens) {
+    private TrialSet forward(Object... tokens) {
         return layer("LayerForward.forward").with("tokens", tokens);
     }
 
-    private Section decode(Object... tokens) {
+    private TrialSet decode(Object... tokens) {
         return layer("LayerDecode.decode").with("tokens", tokens);
     }
 
-    private Section training(Object... tokens) {
+    private TrialSet training(Object... tokens) {
         return layer("LayerTraining.step")
                 .with("activations", ActivationPolicy.KEEP_DISTINCT)
                 .with("tokens", tokens.length == 0 ? new Object[] {512} : tokens);
     }
 
-    private Section layer(String benchmark) {
-        return Section.of("layer." + benchmark)
+    private TrialSet layer(String benchmark) {
+        return TrialSet.of("layer." + benchmark)
                 .with("scale", scale)
                 .with("variant", PAIR)
                 .with("precision", Precision.BFLOAT16)
@@ -153,8 +153,8 @@ enum Extent {
                 .with("implementation", Implementation.MOLAE);
     }
 
-    private Section model(String benchmark, Shape shape) {
-        return Section.of("model." + benchmark)
+    private TrialSet model(String benchmark, Shape shape) {
+        return TrialSet.of("model." + benchmark)
                 .with("scale", scale)
                 .with("shape", shape)
                 .with("variant", PAIR);

@@ -13,27 +13,27 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The trials of some sections, each once, and those that are left out because another implementation cannot run the layer.
+ * The trials of some sets, each once, and those that are left out because another implementation cannot run the layer.
  *
- * @param trials sections with one value for each of their parameters
+ * @param trials sets with one value for each of their parameters
  * @param unsupported a line for each trial that is left out, and why
  */
-record Plan(List<Section> trials, List<String> unsupported) {
+record Plan(List<TrialSet> trials, List<String> unsupported) {
 
     Plan {
         trials = List.copyOf(trials);
         unsupported = List.copyOf(unsupported);
     }
 
-    static Plan of(List<Section> sections) {
-        Map<String, Section> once = new LinkedHashMap<>();
-        for (Section section : sections) {
-            section.trials()
+    static Plan of(List<TrialSet> trialSets) {
+        Map<String, TrialSet> once = new LinkedHashMap<>();
+        for (TrialSet trialSet : trialSets) {
+            trialSet.trials()
                     .forEach(trial -> once.putIfAbsent(trial.benchmark() + new TreeMap<>(trial.parameters()), trial));
         }
-        List<Section> trials = new ArrayList<>();
+        List<TrialSet> trials = new ArrayList<>();
         List<String> unsupported = new ArrayList<>();
-        for (Section trial : once.values()) {
+        for (TrialSet trial : once.values()) {
             Optional<String> refusal = refusal(trial);
             if (refusal.isPresent()) {
                 unsupported.add("not supported: " + trial.title() + ": " + refusal.get());
@@ -45,7 +45,7 @@ record Plan(List<Section> trials, List<String> unsupported) {
     }
 
     /** Only layers have other implementations. */
-    private static Optional<String> refusal(Section trial) {
+    private static Optional<String> refusal(TrialSet trial) {
         Optional<Implementation> implementation = trial.value("implementation", Implementation.class);
         if (implementation.isEmpty()) {
             return Optional.empty();

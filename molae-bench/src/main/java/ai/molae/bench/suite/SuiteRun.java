@@ -65,7 +65,7 @@ final class SuiteRun {
                 Meter meter = new Meter("bench", plan.trials().size(), "trials", Meter.Plainly.TENTHS, err, false)) {
             Progress progress = new Progress(meter, err, log);
             writeFailures(plan, progress);
-            for (Section trial : plan.trials()) {
+            for (TrialSet trial : plan.trials()) {
                 results.addAll(new Runner(options(trial), progress).run());
                 WholeFile.write(folder.resolve(RESULTS), json());
                 writeFailures(plan, progress);
@@ -81,7 +81,7 @@ final class SuiteRun {
     }
 
     /** JMH's options for a trial. */
-    Options options(Section trial) {
+    Options options(TrialSet trial) {
         ChainedOptionsBuilder options = new OptionsBuilder()
                 .include(trial.pattern())
                 .addProfiler(TrialProfiler.class)

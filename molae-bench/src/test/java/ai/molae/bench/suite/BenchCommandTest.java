@@ -48,12 +48,12 @@ class BenchCommandTest {
     @Test
     void everySectionNamesABenchmarkAndItsParameters() throws Exception {
         for (Extent extent : Extent.values()) {
-            for (Section section : extent.sections(extent.shapes())) {
-                String name = section.benchmark();
+            for (TrialSet trialSet : extent.trialSets(extent.shapes())) {
+                String name = trialSet.benchmark();
                 Class<?> benchmark = Class.forName("ai.molae.bench." + name.substring(0, name.lastIndexOf('.')));
                 assertThat(benchmark.getMethod(name.substring(name.lastIndexOf('.') + 1)))
                         .isNotNull();
-                section.parameters().forEach((parameter, values) -> assertThat(benchmark.getFields())
+                trialSet.parameters().forEach((parameter, values) -> assertThat(benchmark.getFields())
                         .as(name)
                         .anySatisfy(field -> assertThat(field.getName()).isEqualTo(parameter)));
             }
@@ -85,24 +85,24 @@ class BenchCommandTest {
 
         assertThat(out.toString())
                 .containsPattern("not supported: layer.LayerForward.forward .*implementation=ONNX_RUNTIME.*SIGMOID");
-        Plan plan = Plan.of(Extent.QUICK.sections(List.of(Shape.DEEPSEEK_V3)));
+        Plan plan = Plan.of(Extent.QUICK.trialSets(List.of(Shape.DEEPSEEK_V3)));
         assertThat(plan.unsupported()).hasSize(2).allMatch(line -> line.contains("ONNX_RUNTIME"));
         assertThat(plan.trials()).noneMatch(trial -> trial.title().contains("ONNX_RUNTIME"));
-        assertThat(Plan.of(Extent.QUICK.sections(List.of(Shape.QWEN3_30B_A3B))).unsupported())
+        assertThat(Plan.of(Extent.QUICK.trialSets(List.of(Shape.QWEN3_30B_A3B))).unsupported())
                 .isEmpty();
     }
 
     @ParameterizedTest
     @EnumSource(Extent.class)
     void everyTrialRunsOnceWithOneValueOfEachParameter(Extent extent) {
-        List<Section> trials = Plan.of(extent.sections(extent.shapes())).trials();
+        List<TrialSet> trials = Plan.of(extent.trialSets(extent.shapes())).trials();
 
-        assertThat(trials).extracting(Section::title).doesNotHaveDuplicates();
+        assertThat(trials).extracting(TrialSet::title).doesNotHaveDuplicates();
         assertThat(trials)
                 .allSatisfy(trial -> assertThat(trial.parameters().values()).allMatch(values -> values.size() == 1));
         // Where a benchmark is given a parameter once, it is given it always: its default would make two names of one
         // trial.
-        trials.stream().collect(groupingBy(Section::benchmark)).values().forEach(same -> assertThat(same)
+        trials.stream().collect(groupingBy(TrialSet::benchmark)).values().forEach(same -> assertThat(same)
                 .extracting(trial -> trial.parameters().keySet())
                 .allMatch(same.get(0).parameters().keySet()::equals));
     }
@@ -110,8 +110,8 @@ class BenchCommandTest {
     @ParameterizedTest
     @EnumSource(Extent.class)
     void everyPeerHasMolaeBesideIt(Extent extent) {
-        List<String> titles = Plan.of(extent.sections(extent.shapes())).trials().stream()
-                .map(Section::title)
+        List<String> titles = Plan.of(extent.trialSets(extent.shapes())).trials().stream()
+                .map(TrialSet::title)
                 .toList();
 
         assertThat(titles)
@@ -124,7 +124,7 @@ class BenchCommandTest {
 
     @Test
     void quickDecodesInAllOfItsShapes() {
-        assertThat(Plan.of(Extent.QUICK.sections(Extent.QUICK.shapes())).trials())
+        assertThat(Plan.of(Extent.QUICK.trialSets(Extent.QUICK.shapes())).trials())
                 .filteredOn(trial -> trial.benchmark().contains("LayerDecode"))
                 .map(trial -> trial.value("shape", Shape.class).orElseThrow())
                 .containsAll(Extent.QUICK.shapes());
@@ -132,8 +132,8 @@ class BenchCommandTest {
 
     @Test
     void conversionAndLoadingTakeShapeAndScale() {
-        List<Section> trials =
-                Plan.of(Extent.FULL.sections(List.of(Shape.OLMOE_1B_7B))).trials();
+        List<TrialSet> trials =
+                Plan.of(Extent.FULL.trialSets(List.of(Shape.OLMOE_1B_7B))).trials();
 
         assertThat(trials)
                 .filteredOn(trial -> trial.benchmark().contains("CheckpointLoad"))

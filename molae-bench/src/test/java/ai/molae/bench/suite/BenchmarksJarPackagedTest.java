@@ -42,8 +42,8 @@ class BenchmarksJarPackagedTest {
         assertThat(all).isNotEmpty();
         assertThat(listed).containsAll(all);
         assertThat(Arrays.stream(Extent.values())
-                        .flatMap(extent -> extent.sections(extent.shapes()).stream())
-                        .map(section -> "ai.molae.bench." + section.benchmark())
+                        .flatMap(extent -> extent.trialSets(extent.shapes()).stream())
+                        .map(trialSet -> "ai.molae.bench." + trialSet.benchmark())
                         .distinct())
                 .isSubsetOf(listed);
     }

@@ -20,7 +20,7 @@ import org.openjdk.jmh.runner.options.Options;
 
 class SuiteRunTest {
 
-    private static final Section ROUTE = Section.of("layer.RoutingDispatch.route")
+    private static final TrialSet ROUTE = TrialSet.of("layer.RoutingDispatch.route")
             .with("scale", "TINY")
             .with("shape", "PAPER")
             .with("variant", "MOE")
@@ -29,7 +29,7 @@ class SuiteRunTest {
     @Test
     void optionsOfTheUserComeAfterThoseOfTheBenchmarks() {
         Options options = new SuiteRun(Path.of("nowhere"), List.of("-Xmx9g", "-Da=b"))
-                .options(Section.of("layer.LayerForward.forward").with("tokens", 1));
+                .options(TrialSet.of("layer.LayerForward.forward").with("tokens", 1));
 
         assertThat(options.getJvmArgsAppend().get())
                 .containsExactly(Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING, Jvm.COMPILER, "-Xmx9g", "-Da=b");
@@ -51,7 +51,7 @@ class SuiteRunTest {
     @Test
     void whatWasMeasuredOrFailedBeforeARunStopsIsInItsFolder(@TempDir Path folder) throws Exception {
         Plan plan = new Plan(
-                List.of(ROUTE, ROUTE.with("tokens", 0), Section.of("layer.Nothing.at.all")),
+                List.of(ROUTE, ROUTE.with("tokens", 0), TrialSet.of("layer.Nothing.at.all")),
                 List.of("not supported: a peer: because"));
         PrintWriter err = new PrintWriter(new StringWriter());
 

@@ -14,27 +14,27 @@ import java.util.stream.Collectors;
  * @param benchmark the benchmark's name as in JMH's list, package {@code ai.molae.bench} left out: layer.LayerForward.forward
  * @param parameters values by parameter; those left out have the benchmark's own
  */
-record Section(String benchmark, Map<String, List<String>> parameters) {
+record TrialSet(String benchmark, Map<String, List<String>> parameters) {
 
-    static Section of(String benchmark) {
-        return new Section(benchmark, Map.of());
+    static TrialSet of(String benchmark) {
+        return new TrialSet(benchmark, Map.of());
     }
 
     /** The same with values for a parameter. */
-    Section with(String parameter, Object... values) {
+    TrialSet with(String parameter, Object... values) {
         return with(parameter, Arrays.asList(values));
     }
 
     /** The same with values for a parameter. */
-    Section with(String parameter, List<?> values) {
+    TrialSet with(String parameter, List<?> values) {
         Map<String, List<String>> more = new LinkedHashMap<>(parameters);
         more.put(parameter, values.stream().map(String::valueOf).toList());
-        return new Section(benchmark, more);
+        return new TrialSet(benchmark, more);
     }
 
     /** The same for every combination of values, the last parameter's changing fastest. */
-    List<Section> trials() {
-        List<Section> trials = List.of(of(benchmark));
+    List<TrialSet> trials() {
+        List<TrialSet> trials = List.of(of(benchmark));
         for (Map.Entry<String, List<String>> parameter : parameters.entrySet()) {
             trials = trials.stream()
                     .flatMap(trial -> parameter.getValue().stream().map(value -> trial.with(parameter.getKey(), value)))
