@@ -22,8 +22,8 @@ final class PresetSection {
     /** The measured ratio may differ from the cost model's by this share of it. */
     private static final double AGREES = 0.05;
 
-    private static final String WHY_NOT = "int8 may not be: FBGEMM pads the"
-            + " inner width of int8 weights, which weighs more where matrices are as narrow as MoLAE's.";
+    private static final String WHY_NOT = "Where it is not, the kernels pad: FBGEMM"
+            + " the inner width of int8 weights, oneDNN widths that its blocks do not divide. That weighs more where matrices are as narrow as MoLAE's.";
 
     private PresetSection() {}
 

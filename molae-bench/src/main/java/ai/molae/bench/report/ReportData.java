@@ -2,6 +2,7 @@ package ai.molae.bench.report;
 
 import ai.molae.bench.results.Environment;
 import ai.molae.bench.results.Result;
+import ai.molae.djl.torch.Precision;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -68,7 +69,7 @@ record ReportData(List<Result> all, Environment environment, List<String> failur
 
     /**
      * What can be laid side by side: of every parameter but one, only the value that most values of that one have. Of equally common values it is
-     * the greatest number, or the first.
+     * the greatest number, bfloat16, or the first.
      *
      * @param items what to choose from
      * @param resultOf the result of an item
@@ -99,6 +100,7 @@ record ReportData(List<Result> all, Environment environment, List<String> failur
         String best = covered.entrySet().stream()
                 .max(Comparator.<Map.Entry<String, Set<String>>>comparingInt(
                                 entry -> entry.getValue().size())
+                        .thenComparing(entry -> entry.getKey().equals(Precision.BFLOAT16.name()))
                         .thenComparingDouble(entry -> size(entry.getKey())))
                 .map(Map.Entry::getKey)
                 .orElse("");

@@ -16,6 +16,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.jsoup.Jsoup;
@@ -44,6 +46,25 @@ class ReportJudgementTest {
                 .contains("over only 2 of 8 presets: Mixtral 8x7B, OLMoE 1B-7B", "MoLAE slower in 1");
         assertThat(tile(page(), "time of prefill")).contains("over all 8 presets", "MoLAE slower in 0");
         assertThat(page().selectFirst("#headline p").text()).contains("DeepSeek-V3", "Moonlight 16B-A3B");
+    }
+
+    @Test
+    void ofPrecisionsThatAllShapesWereMeasuredInTheTilesAreOfBfloat16() {
+        List<Result> float32 = results.stream()
+                .filter(of("LayerDecode", "")
+                        .and(result -> result.param("precision").equals("BFLOAT16")))
+                .map(result -> {
+                    SortedMap<String, String> params = new TreeMap<>(result.params());
+                    params.put("precision", "FLOAT32");
+                    return new Result(result.benchmark(), params, result.forks(), result.unit(), result.metrics());
+                })
+                .toList();
+        assertThat(float32).isNotEmpty();
+        results.addAll(0, float32);
+
+        assertThat(tile(page(), "time of decode"))
+                .startsWith("bfloat16, 1 token;")
+                .contains("over all 8 presets");
     }
 
     @Test
@@ -119,7 +140,7 @@ class ReportJudgementTest {
         assertThat(row(table, "MoLAE paper", "bfloat16").select("td").last().text())
                 .isEqualTo("no");
         assertThat(table.select("td:containsOwn(yes)")).hasSize(10);
-        assertThat(page().getElementById("presets").text()).contains("FBGEMM pads");
+        assertThat(page().getElementById("presets").text()).contains("the kernels pad");
     }
 
     @Test
