@@ -8,12 +8,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * Which times are not to be trusted, because something else used the machine: those whose own iterations differ too much, and those in whose process the machine
  * itself was slower than in the others of the run.
  */
-final class Disturbed {
+public final class Disturbed {
 
     /** A spread above this share of the median is too wide. */
     static final double SPREAD = 0.1;
@@ -43,6 +44,16 @@ final class Disturbed {
                     byPrecision.put(precision, Quartiles.of(all).median()));
             medians.put(ceiling, byPrecision);
         }
+    }
+
+    /**
+     * Judges by the results of a run.
+     *
+     * @param results all of them
+     * @return whether one of them is not to be trusted
+     */
+    public static Predicate<Result> among(List<Result> results) {
+        return new Disturbed(results)::is;
     }
 
     boolean is(Result result) {

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.io.Writer;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
@@ -20,13 +19,13 @@ import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.format.OutputFormat;
 
-/** A line per trial for whoever waits; everything else that JMH and its processes say goes to a log. Remembers which trials gave nothing. */
+/** A line per trial for whoever waits; everything else that JMH and its processes say goes to a log. */
 final class Progress implements OutputFormat {
 
     private final Meter meter;
     private final PrintWriter err;
     private final Writer log;
-    private final List<String> failed = new ArrayList<>();
+    private final List<String> failed;
     private int done;
     private String running = "";
     private boolean answered = true;
@@ -35,18 +34,15 @@ final class Progress implements OutputFormat {
      * Nothing done yet.
      *
      * @param meter of trials
+     * @param failed what to add trials without a result to
      * @param err for a line about a trial that failed
      * @param log for everything, flushed but not closed
      */
-    Progress(Meter meter, PrintWriter err, Writer log) {
+    Progress(Meter meter, List<String> failed, PrintWriter err, Writer log) {
         this.meter = meter;
+        this.failed = failed;
         this.err = err;
         this.log = log;
-    }
-
-    /** Trials that gave no result. */
-    List<String> failed() {
-        return List.copyOf(failed);
     }
 
     @Override

@@ -2,7 +2,9 @@ package ai.molae.bench.suite;
 
 import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.measure.TrialProfiler;
+import ai.molae.bench.report.Disturbed;
 import ai.molae.bench.report.ReportFolder;
+import ai.molae.bench.results.Result;
 import ai.molae.bench.results.Results;
 import ai.molae.cli.work.Meter;
 import ai.molae.djl.files.WholeFile;
@@ -15,7 +17,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.results.format.ResultFormatFactory;
@@ -27,7 +34,10 @@ import org.openjdk.jmh.runner.options.Options;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.VerboseMode;
 
-/** Runs trials one after the other and keeps {@code jmh.json} and {@code failures.txt} up to date, so that nothing measured is lost when a run is interrupted. */
+/**
+ * Runs trials one after the other and keeps {@code jmh.json} and {@code failures.txt} up to date, so that nothing measured is lost when a run is interrupted. At the end those trials
+ * are run once more that something else on the machine disturbed, at most a tenth of them; whatever it is, the second result counts.
+ */
 final class SuiteRun {
 
     static final String RESULTS = Results.FILE;
@@ -35,7 +45,9 @@ final class SuiteRun {
 
     private final Path folder;
     private final List<String> jvmArguments;
-    private final List<RunResult> results = new ArrayList<>();
+    private final Function<List<Result>, Predicate<Result>> disturbed;
+    /** In the order of the trials. */
+    private final Map<TrialSet, RunResult> results = new LinkedHashMap<>();
 
     /**
      * A run that has not begun.
@@ -44,7 +56,13 @@ final class SuiteRun {
      * @param jvmArguments added to those of every measured process
      */
     SuiteRun(Path folder, List<String> jvmArguments) {
+        this(folder, jvmArguments, Disturbed::among);
+    }
+
+    /** A run with an opinion of its own on which of all results were disturbed. */
+    SuiteRun(Path folder, List<String> jvmArguments, Function<List<Result>, Predicate<Result>> disturbed) {
         this.folder = folder;
+        this.disturbed = disturbed;
         // In place of those that the benchmarks append themselves. Of two -Xmx the last counts, which is the user's.
         this.jvmArguments = Stream.concat(
                         Stream.of(Jvm.HEAP, Jvm.DIRECT, Jvm.TRACKING, Jvm.COMPILER), jvmArguments.stream())
@@ -61,21 +79,43 @@ final class SuiteRun {
      * @throws RunnerException if JMH cannot run them, for example because another JMH runs on this machine
      */
     List<String> run(Plan plan, PrintWriter err) throws IOException, RunnerException {
-        try (Writer log = Files.newBufferedWriter(folder.resolve(LOG));
-                Meter meter = new Meter("bench", plan.trials().size(), "trials", Meter.Plainly.TENTHS, err, false)) {
-            Progress progress = new Progress(meter, err, log);
-            writeFailures(plan, progress);
-            for (TrialSet trial : plan.trials()) {
-                results.addAll(new Runner(options(trial), progress).run());
-                WholeFile.write(folder.resolve(RESULTS), json());
-                writeFailures(plan, progress);
+        List<String> failed = new ArrayList<>();
+        writeFailures(plan, failed);
+        try (Writer log = Files.newBufferedWriter(folder.resolve(LOG))) {
+            run("bench", plan.trials(), plan, failed, log, err);
+            List<TrialSet> again = disturbed();
+            if (!again.isEmpty()) {
+                run("disturbed, once more", again, plan, failed, log, err);
             }
-            return progress.failed();
+        }
+        return failed;
+    }
+
+    private void run(String what, List<TrialSet> trials, Plan plan, List<String> failed, Writer log, PrintWriter err)
+            throws IOException, RunnerException {
+        try (Meter meter = new Meter(what, trials.size(), "trials", Meter.Plainly.TENTHS, err, false)) {
+            Progress progress = new Progress(meter, failed, err, log);
+            for (TrialSet trial : trials) {
+                new Runner(options(trial), progress).run().forEach(result -> results.put(trial, result));
+                WholeFile.write(folder.resolve(RESULTS), json());
+                writeFailures(plan, failed);
+            }
         }
     }
 
-    private void writeFailures(Plan plan, Progress progress) throws IOException {
-        List<String> lines = new ArrayList<>(progress.failed());
+    private List<TrialSet> disturbed() throws IOException {
+        List<TrialSet> trials = List.copyOf(results.keySet());
+        List<Result> all = Results.parse(new String(json(), StandardCharsets.UTF_8), RESULTS);
+        Predicate<Result> isDisturbed = disturbed.apply(all);
+        return IntStream.range(0, trials.size())
+                .filter(i -> isDisturbed.test(all.get(i)))
+                .mapToObj(trials::get)
+                .limit(Math.max(1, trials.size() / 10))
+                .toList();
+    }
+
+    private void writeFailures(Plan plan, List<String> failed) throws IOException {
+        List<String> lines = new ArrayList<>(failed);
         lines.addAll(plan.unsupported());
         WholeFile.write(folder.resolve(ReportFolder.FAILURES), String.join("\n", lines));
     }
@@ -95,7 +135,7 @@ final class SuiteRun {
     private byte[] json() {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (PrintStream out = new PrintStream(bytes, false, StandardCharsets.UTF_8)) {
-            ResultFormatFactory.getInstance(ResultFormatType.JSON, out).writeOut(results);
+            ResultFormatFactory.getInstance(ResultFormatType.JSON, out).writeOut(results.values());
         }
         return bytes.toByteArray();
     }

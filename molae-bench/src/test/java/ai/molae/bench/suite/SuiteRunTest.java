@@ -5,12 +5,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.molae.bench.measure.Jvm;
 import ai.molae.bench.report.ReportFolder;
+import ai.molae.bench.results.Result;
 import ai.molae.bench.results.Results;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -70,5 +73,34 @@ class SuiteRunTest {
                 .content()
                 .containsPattern("  \\d+\\.\\d+ ms/op")
                 .doesNotContain("IterationResult@");
+    }
+
+    @Test
+    void whatWasDisturbedIsMeasuredOnceMoreAndCountsOnce(@TempDir Path folder) throws Exception {
+        List<Integer> seen = new ArrayList<>();
+        Plan plan = new Plan(List.of(ROUTE), List.of());
+
+        List<String> failed = new SuiteRun(folder, List.of(), results -> {
+                    seen.add(results.size());
+                    return result -> true;
+                })
+                .run(plan, new PrintWriter(new StringWriter()));
+
+        assertThat(failed).isEmpty();
+        assertThat(seen).containsExactly(1);
+        assertThat(Files.readString(folder.resolve(SuiteRun.LOG)).split("# RoutingDispatch.route", -1))
+                .hasSize(3);
+        List<Result> results = Results.read(folder.resolve(SuiteRun.RESULTS));
+        assertThat(results).hasSize(1);
+        // the second of the two, whose score the log says last
+        List<String> scores = Files.readAllLines(folder.resolve(SuiteRun.LOG)).stream()
+                .filter(line -> line.matches("# \\d+\\.\\d+ ms/op"))
+                .toList();
+        assertThat(scores).hasSize(2);
+        double mean = results.get(0).forks().get(0).stream()
+                .mapToDouble(value -> value)
+                .average()
+                .orElseThrow();
+        assertThat(scores.get(1)).isEqualTo(String.format(Locale.ROOT, "# %.4f ms/op", mean));
     }
 }
