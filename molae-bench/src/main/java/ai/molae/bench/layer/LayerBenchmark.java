@@ -26,9 +26,8 @@ import org.openjdk.jmh.annotations.Warmup;
 /** What the benchmarks of a layer have in common: parameters, and the course of a trial. */
 @BenchmarkMode(Mode.AverageTime) // a call takes long enough for the clock, and who reads wants time per call
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
-// The first calls compile kernels for new shapes, and the JVM's compiler keeps a core from libtorch for seconds. Memory
-// is watched meanwhile.
-@Warmup(iterations = 3, time = 700, timeUnit = TimeUnit.MILLISECONDS)
+// The first calls compile kernels for new shapes, and Java. Memory is watched meanwhile.
+@Warmup(iterations = 2, time = 600, timeUnit = TimeUnit.MILLISECONDS)
 // Short iterations, and the machine's ceilings between them, because its speed drifts within seconds.
 @Measurement(iterations = 7, time = 200, timeUnit = TimeUnit.MILLISECONDS)
 public abstract class LayerBenchmark extends TrialBenchmark {
