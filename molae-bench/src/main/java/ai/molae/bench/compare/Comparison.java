@@ -255,20 +255,17 @@ public final class Comparison {
         double log = mean(members, Difference::log);
         Verdict more = quantity.isCeiling() ? Verdict.IMPROVEMENT : Verdict.REGRESSION;
         Verdict less = quantity.isCeiling() ? Verdict.REGRESSION : Verdict.IMPROVEMENT;
-        Verdict verdict = log - error > LIMIT ? more : log + error < -LIMIT ? less : Verdict.SAME;
+        double before = geometricMean(members, Difference::before);
+        double after = geometricMean(members, Difference::after);
+        Verdict verdict = Math.abs(after - before) <= quantity.negligible()
+                ? Verdict.SAME
+                : log - error > LIMIT ? more : log + error < -LIMIT ? less : Verdict.SAME;
         if (quantity == Quantity.TIME
                 && verdict != Verdict.REGRESSION
                 && mean(members, Difference::raw) - error > LIMIT) {
             members.forEach(member -> slower.add(member.name()));
         }
-        return new Change(
-                name,
-                quantity,
-                geometricMean(members, Difference::before),
-                geometricMean(members, Difference::after),
-                Math.exp(log - error),
-                Math.exp(log + error),
-                verdict);
+        return new Change(name, quantity, before, after, Math.exp(log - error), Math.exp(log + error), verdict);
     }
 
     private static Resolution resolution(

@@ -97,6 +97,25 @@ class ComparisonTest {
         assertThat(comparison.changes(Verdict.REGRESSION)).hasSize(1 + TRIALS / GROUPS.size());
     }
 
+    /** The first trial's layer has 10 MB, and memory hardly varies; but less than a mebibyte may be anybody's. */
+    @Test
+    void lessThanAMebibyteOfNativeMemoryIsNoChange() {
+        assertThat(Comparison.of(run(1), withFirstRetaining(1.09e7)).changes(Verdict.REGRESSION))
+                .isEmpty();
+        assertThat(Comparison.of(run(1), withFirstRetaining(1.15e7)).changes(Verdict.REGRESSION))
+                .singleElement()
+                .satisfies(change -> assertThat(change.quantity()).isEqualTo(Quantity.RETAINED_BYTES));
+    }
+
+    private static List<Measured> withFirstRetaining(double bytes) {
+        List<Measured> run = run(2);
+        Measured first = run.get(0);
+        Map<Quantity, Estimate> quantities = new EnumMap<>(first.quantities());
+        quantities.put(Quantity.RETAINED_BYTES, Estimate.of(bytes));
+        run.set(0, new Measured(first.name(), first.group(), quantities));
+        return run;
+    }
+
     @Test
     void oneTrialThatBecameMuchSlowerIsFound() {
         List<Measured> after = run(2);

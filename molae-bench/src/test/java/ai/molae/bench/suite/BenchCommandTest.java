@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -120,6 +121,22 @@ class BenchCommandTest {
                 .map(title -> title.replaceFirst("implementation=\\w+", "implementation=MOLAE")
                         .replace("KEEP_GATHERED", "KEEP_DISTINCT"))
                 .isSubsetOf(titles);
+    }
+
+    /** The machine's speed drifts, so that what is compared has to be measured in neighbouring minutes. */
+    @ParameterizedTest
+    @EnumSource(Extent.class)
+    void moeAndMolaeOfALayerRunOneAfterTheOther(Extent extent) {
+        List<TrialSet> trials = Plan.of(extent.trialSets(extent.shapes())).trials();
+
+        List<Integer> standard = IntStream.range(0, trials.size())
+                .filter(i -> trials.get(i).title().contains("LayerDecode")
+                        && trials.get(i).title().contains("variant=MOE"))
+                .boxed()
+                .toList();
+        assertThat(standard).hasSizeGreaterThanOrEqualTo(extent.shapes().size()).allSatisfy(i -> assertThat(
+                        trials.get(i + 1).title())
+                .isEqualTo(trials.get(i).title().replace("variant=MOE", "variant=MOLAE")));
     }
 
     @Test
