@@ -1,5 +1,7 @@
 package ai.molae.bench.compare;
 
+import java.util.Collection;
+
 /**
  * How a quantity changed between two runs: after over before, with an interval.
  *
@@ -22,6 +24,13 @@ public record Change(
         IMPROVEMENT,
         /** Nothing that the measurements show. */
         SAME
+    }
+
+    /** The same, and no change unless one of the others has the same verdict on the same. */
+    Change confirmedBy(Collection<Change> others) {
+        boolean confirmed = others.stream()
+                .anyMatch(other -> other.name.equals(name) && other.quantity == quantity && other.verdict == verdict);
+        return new Change(name, quantity, before, after, low, high, confirmed ? verdict : Verdict.SAME);
     }
 
     /**

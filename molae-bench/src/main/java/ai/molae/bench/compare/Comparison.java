@@ -14,6 +14,7 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Two runs side by side. Two runs of one program differ too: a process finds other pages, other neighbours, another clock. How much shows in the
@@ -69,6 +70,35 @@ public final class Comparison {
                 compare(quantity);
             }
         }
+    }
+
+    /** What both say; figures are the first's. */
+    private Comparison(Comparison first, Comparison second) {
+        partial = first.partial;
+        pairs = first.pairs;
+        onlyBefore = union(first.onlyBefore, second.onlyBefore);
+        onlyAfter = union(first.onlyAfter, second.onlyAfter);
+        first.trials.forEach(change -> trials.add(change.confirmedBy(second.trials)));
+        first.groups.forEach(change -> groups.add(change.confirmedBy(second.groups)));
+        ceilings.addAll(first.ceilings);
+        resolutions.addAll(first.resolutions);
+        slower.addAll(first.slower);
+        slower.retainAll(second.slower);
+    }
+
+    private static List<String> union(List<String> first, List<String> second) {
+        return Stream.concat(first.stream(), second.stream()).distinct().toList();
+    }
+
+    /**
+     * Takes back what another comparison does not mark too. For runs made in turns, before, after, before, after: a machine that is slower for minutes marks something in one pair of
+     * them, a change of the program marks it in all.
+     *
+     * @param other of another pair of runs of the same programs
+     * @return this one's figures with the verdicts that both share; trials missing in either are missing
+     */
+    public Comparison confirmedBy(Comparison other) {
+        return new Comparison(this, other);
     }
 
     /**

@@ -10,13 +10,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code molae bench compare}: two runs side by side. */
+/** {@code molae bench compare}: two runs side by side, or several pairs of them. */
 @Command(
         name = "compare",
         mixinStandardHelpOptions = true,
@@ -32,13 +33,13 @@ final class CompareCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     @Parameters(
-            index = "0",
-            paramLabel = "BEFORE",
-            description = "A folder that molae bench wrote, or a JSON file of JMH.")
-    private Path before = Path.of("");
-
-    @Parameters(index = "1", paramLabel = "AFTER", description = "Another one.")
-    private Path after = Path.of("");
+            arity = "2..*",
+            paramLabel = "BEFORE AFTER",
+            description = {
+                "Folders that molae bench wrote, or JSON files of JMH.",
+                "With several pairs, best run in turns, a change counts if all pairs show it; figures are the first pair's."
+            })
+    private List<Path> runs = List.of();
 
     @Option(names = "--all", description = "List every trial, not only those that changed.")
     private boolean all;
@@ -57,12 +58,23 @@ final class CompareCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        List<Measured> first = Measurements.read(before);
-        List<Measured> second = Measurements.read(after);
-        Comparison comparison = partial ? Comparison.ofPart(first, second) : Comparison.of(first, second);
+        if (runs.size() % 2 != 0) {
+            throw new IllegalArgumentException("runs come in pairs, BEFORE AFTER BEFORE AFTER; got " + runs.size()
+                    + ": " + runs.stream().map(Path::toString).collect(Collectors.joining(", ")));
+        }
+        Comparison comparison = pair(0);
+        for (int i = 2; i < runs.size(); i += 2) {
+            comparison = comparison.confirmedBy(pair(i));
+        }
         Output.print(
                 spec.commandLine(),
                 format.write(ComparisonTables.of(comparison, all), ComparisonTables.notes(comparison)));
         return comparison.hasRegressions() ? 1 : 0;
+    }
+
+    private Comparison pair(int at) throws IOException {
+        List<Measured> before = Measurements.read(runs.get(at));
+        List<Measured> after = Measurements.read(runs.get(at + 1));
+        return partial ? Comparison.ofPart(before, after) : Comparison.of(before, after);
     }
 }

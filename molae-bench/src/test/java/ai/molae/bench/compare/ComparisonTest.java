@@ -117,6 +117,21 @@ class ComparisonTest {
     }
 
     @Test
+    void whatOnlyOnePairOfRunsShowsIsNoChangeOfSeveralPairs() {
+        Comparison slowMinute = Comparison.of(run(1), run(2, 1, "decode MOE", x -> 1.3 * x, x -> x));
+        Comparison quiet = Comparison.of(run(3), run(4));
+        Comparison change = Comparison.of(run(5), run(6, 1, "decode MOE", x -> 1.3 * x, x -> x));
+
+        assertThat(slowMinute.hasRegressions()).isTrue();
+        assertThat(slowMinute.confirmedBy(quiet).changes(Verdict.REGRESSION)).isEmpty();
+        assertThat(quiet.confirmedBy(slowMinute).changes(Verdict.REGRESSION)).isEmpty();
+        assertThat(slowMinute.confirmedBy(change).changes(Verdict.REGRESSION))
+                .isNotEmpty()
+                .allSatisfy(found -> assertThat(found.name()).startsWith("decode MOE"));
+        assertThat(slowMinute.confirmedBy(quiet).trials()).hasSameSizeAs(slowMinute.trials());
+    }
+
+    @Test
     void oneTrialThatBecameMuchSlowerIsFound() {
         List<Measured> after = run(2);
         Measured slow = after.get(17);

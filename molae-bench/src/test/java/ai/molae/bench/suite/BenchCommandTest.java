@@ -202,6 +202,10 @@ class BenchCommandTest {
         assertThat(run("bench", "compare", one, both)).isZero();
         assertThat(run("bench", "compare", both, one)).isEqualTo(1);
         assertThat(run("bench", "compare", "--partial", both, one)).isZero();
+        assertThat(run("bench", "compare", both, both, both, both)).isZero();
+        assertThat(run("bench", "compare", both, both, both, one)).isEqualTo(1);
+        assertThat(run("bench", "compare", both, both, one)).isEqualTo(2);
+        assertThat(err.toString()).contains("runs come in pairs").contains("got 3");
         assertThat(run("bench", "compare", "--partial", both, other)).isEqualTo(2);
         assertThat(err.toString())
                 .contains("no trial in common")
