@@ -86,7 +86,9 @@ final class SuiteRun {
             run("bench", plan.trials(), plan, failed, log, err);
             List<TrialSet> again = disturbed();
             if (!again.isEmpty()) {
-                run("disturbed, once more", again, plan, failed, log, err);
+                // Where the second time gives nothing, the first result stays.
+                run("disturbed, once more", again, plan, new ArrayList<>(failed), log, err);
+                writeFailures(plan, failed);
             }
         }
         return failed;

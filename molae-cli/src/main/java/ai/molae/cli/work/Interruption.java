@@ -18,7 +18,10 @@ public final class Interruption implements AutoCloseable {
 
     private final long graceSeconds;
     private final CountDownLatch finished = new CountDownLatch(1);
-    private final Thread hook = new Thread(this::interrupt, "molae-interrupt");
+    private final Thread hook = new Thread(this::end, "molae-interrupt");
+    /** Whether the JVM's shutdown hooks have begun to run. */
+    private static volatile boolean ending;
+
     private volatile boolean happened;
     private volatile Runnable stop = () -> {};
 
@@ -106,9 +109,14 @@ public final class Interruption implements AutoCloseable {
      * @param exitCode what a command returned
      */
     public static void exit(int exitCode) {
-        if (exitCode != EXIT_CODE) {
+        if (!ending) {
             System.exit(exitCode);
         }
+    }
+
+    private void end() {
+        ending = true;
+        interrupt();
     }
 
     /** What the hook does. */

@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import java.lang.ref.Cleaner;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Lock;
 
@@ -25,11 +26,16 @@ public final class PackedWeights implements AutoCloseable {
 
     private static final AtomicLong NUMBERS = new AtomicLong();
 
+    private static final Cleaner CLEANER = Cleaner.create();
+
     private final TorchOps module;
     private final Precision precision;
     private final Device device;
     private final long number = NUMBERS.incrementAndGet();
     private final long gemm;
+    /** Frees the weights, once: on {@link #close()}, or when nobody can reach this object any more. */
+    private final Cleaner.Cleanable memory;
+
     private volatile boolean closed;
 
     /**
@@ -49,7 +55,10 @@ public final class PackedWeights implements AutoCloseable {
         this.precision = precision;
         this.device = device;
         this.gemm = gemm | number << NUMBER_BIT;
-        alone("open_weights");
+        alone(module, "open_weights", number);
+        TorchOps operations = module;
+        long own = number;
+        memory = CLEANER.register(this, () -> alone(operations, "free_weights", own));
     }
 
     /**
@@ -144,7 +153,7 @@ public final class PackedWeights implements AutoCloseable {
      * @param manager closes them when it is closed
      */
     public void attachTo(NDManager manager) {
-        manager.attachInternal("molae-weights-" + System.identityHashCode(this), this);
+        manager.attachInternal("molae-weights-" + number, this);
     }
 
     /**
@@ -177,7 +186,7 @@ public final class PackedWeights implements AutoCloseable {
     }
 
     /** Calls a method that changes which weights there are. */
-    private void alone(String method) {
+    private static void alone(TorchOps module, String method, long number) {
         Lock exclusive = module.weights().writeLock();
         exclusive.lock();
         try (NDArray which = ints(number)) {
@@ -234,10 +243,8 @@ public final class PackedWeights implements AutoCloseable {
 
     /** Frees the weights, once the calls under way are done. */
     @Override
-    public synchronized void close() {
-        if (!closed) {
-            closed = true;
-            alone("free_weights");
-        }
+    public void close() {
+        closed = true;
+        memory.clean();
     }
 }

@@ -488,6 +488,32 @@ class PreparedExpertsTest {
                 .isLessThan(500_000);
     }
 
+    /** 31.5 MB, which nobody closes. */
+    @Test
+    void weightsThatNobodyCanReachAreFreed() {
+        assumeTrue(NativeMemory.inUse().isPresent(), "needs glibc");
+        prepared(layer(SPEC, 5), Stored.FLOAT32_ONEDNN);
+        long before = NativeMemory.inUse().orElseThrow();
+        forget();
+        assertThat(NativeMemory.inUse().orElseThrow() - before).isGreaterThan(25_000_000);
+        for (int i = 0; i < 200 && NativeMemory.inUse().orElseThrow() - before > 5_000_000; i++) {
+            System.gc();
+        }
+        assertThat(NativeMemory.inUse().orElseThrow() - before).isLessThan(5_000_000);
+    }
+
+    private static void forget() {
+        MoeSpec spec = MoeSpec.builder()
+                .setHiddenSize(512)
+                .setIntermediateSize(512)
+                .setNumExperts(10)
+                .setTopK(2)
+                .build();
+        MoeBlock block = new MoeBlock(spec);
+        block.initialize(NDManager.newBaseManager(), DataType.FLOAT32, new Shape(1, 512));
+        block.prepareForInference(Precision.FLOAT32);
+    }
+
     /** Weights of all blocks stand in one table, which grows and shrinks here while it is read. */
     @Test
     void aBlockInfersWhileOthersAreMadeAndClosed() throws Exception {
