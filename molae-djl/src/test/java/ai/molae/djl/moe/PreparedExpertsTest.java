@@ -60,6 +60,14 @@ class PreparedExpertsTest {
 
     private static final MoeSpec STANDARD = SPEC.withoutLatent();
 
+    /** 31.5 MB of experts in float32. */
+    private static final MoeSpec WIDE = MoeSpec.builder()
+            .setHiddenSize(512)
+            .setIntermediateSize(512)
+            .setNumExperts(10)
+            .setTopK(2)
+            .build();
+
     /** Every way to store weights, with what it loses of the largest output, and what batching may lose. */
     enum Stored {
         FLOAT32_MATMUL(Precision.FLOAT32, GemmKernel.MATMUL, 1e-5, 1e-6),
@@ -488,32 +496,6 @@ class PreparedExpertsTest {
                 .isLessThan(500_000);
     }
 
-    /** 31.5 MB, which nobody closes. */
-    @Test
-    void weightsThatNobodyCanReachAreFreed() {
-        assumeTrue(NativeMemory.inUse().isPresent(), "needs glibc");
-        prepared(layer(SPEC, 5), Stored.FLOAT32_ONEDNN);
-        long before = NativeMemory.inUse().orElseThrow();
-        forget();
-        assertThat(NativeMemory.inUse().orElseThrow() - before).isGreaterThan(25_000_000);
-        for (int i = 0; i < 200 && NativeMemory.inUse().orElseThrow() - before > 5_000_000; i++) {
-            System.gc();
-        }
-        assertThat(NativeMemory.inUse().orElseThrow() - before).isLessThan(5_000_000);
-    }
-
-    private static void forget() {
-        MoeSpec spec = MoeSpec.builder()
-                .setHiddenSize(512)
-                .setIntermediateSize(512)
-                .setNumExperts(10)
-                .setTopK(2)
-                .build();
-        MoeBlock block = new MoeBlock(spec);
-        block.initialize(NDManager.newBaseManager(), DataType.FLOAT32, new Shape(1, 512));
-        block.prepareForInference(Precision.FLOAT32);
-    }
-
     /** Weights of all blocks stand in one table, which grows and shrinks here while it is read. */
     @Test
     void aBlockInfersWhileOthersAreMadeAndClosed() throws Exception {
@@ -553,14 +535,8 @@ class PreparedExpertsTest {
 
     /** By how many megabytes native memory grew at each step. */
     private double[] initializedPreparedClosed(Stored stored) {
-        MoeSpec spec = MoeSpec.builder()
-                .setHiddenSize(512)
-                .setIntermediateSize(512)
-                .setNumExperts(10)
-                .setTopK(2)
-                .build();
         NDManager owner = NDManager.newBaseManager();
-        MoeBlock block = new MoeBlock(spec);
+        MoeBlock block = new MoeBlock(WIDE);
         long start = NativeMemory.inUse().orElseThrow();
         block.initialize(owner, DataType.FLOAT32, new Shape(1, 512));
         long initialized = NativeMemory.inUse().orElseThrow();
