@@ -16,12 +16,12 @@ public final class Interruption implements AutoCloseable {
 
     private static final long GRACE_SECONDS = 60;
 
-    private final long graceSeconds;
-    private final CountDownLatch finished = new CountDownLatch(1);
-    private final Thread hook = new Thread(this::end, "molae-interrupt");
     /** Whether the JVM's shutdown hooks have begun to run. */
     private static volatile boolean ending;
 
+    private final long graceSeconds;
+    private final CountDownLatch finished = new CountDownLatch(1);
+    private final Thread hook = new Thread(this::end, "molae-interrupt");
     private volatile boolean happened;
     private volatile Runnable stop = () -> {};
 

@@ -56,9 +56,8 @@ public final class PackedWeights implements AutoCloseable {
         this.device = device;
         this.gemm = gemm | number << NUMBER_BIT;
         alone(module, "open_weights", number);
-        TorchOps operations = module;
-        long own = number;
-        memory = CLEANER.register(this, () -> alone(operations, "free_weights", own));
+        long own = number; // the cleaner must not refer to this object
+        memory = CLEANER.register(this, () -> alone(module, "free_weights", own));
     }
 
     /**
