@@ -44,7 +44,7 @@ final class SyntheticRun {
         facts.put("os", "Linux");
         facts.put("jdk", "17");
         facts.put("libtorch", "2.7.1");
-        facts.put("molae", "0.1.0-SNAPSHOT");
+        facts.put("molae", "0.1.0");
         facts.put("commit", "0123456");
         facts.put("date", "2026-01-01 00:00 UTC");
         facts.put("gemm BFLOAT16", "inference ONEDNN, training MATMUL");
