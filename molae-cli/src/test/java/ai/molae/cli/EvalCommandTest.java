@@ -310,6 +310,15 @@ class EvalCommandTest {
     }
 
     @Test
+    void tellsWhereTheModelOfARunIs() {
+        CommandRun run = CommandRun.of("eval", folder.toString(), "--tokenizer", "bytes", "--text", text.toString());
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err())
+                .contains(folder + " has no config.json; it is the folder of a run, whose model is "
+                        + folder.resolve("model"));
+    }
+
+    @Test
     void refusesATextWithoutText() throws IOException {
         Files.writeString(text, "");
 

@@ -1,7 +1,6 @@
 package ai.molae.spec;
 
 import ai.molae.internal.Checks;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -255,37 +254,7 @@ public record MoeSpec(
      * @return the parameters
      */
     public List<ParameterShape> parameters() {
-        List<ParameterShape> list = new ArrayList<>();
-        int n = hiddenSize;
-        int m = intermediateSize;
-        list.add(ParameterShape.of("router", numExperts, n));
-        if (router.correctionBias()) {
-            list.add(ParameterShape.of("e_score_correction_bias", numExperts));
-        }
-        if (latentInSize() > 0) {
-            list.add(ParameterShape.of("latent_in", expertGroups().numGroups(), latentInSize(), n));
-        }
-        if (fusedGateUp()) {
-            list.add(ParameterShape.of("gate_up", numExperts, 2 * m, expertWidth(ExpertOperator.UP)));
-        } else {
-            if (gated) {
-                list.add(ParameterShape.of("gate", numExperts, m, expertWidth(ExpertOperator.GATE)));
-            }
-            list.add(ParameterShape.of("up", numExperts, m, expertWidth(ExpertOperator.UP)));
-        }
-        list.add(ParameterShape.of("down", numExperts, expertWidth(ExpertOperator.DOWN), m));
-        if (isFactored(ExpertOperator.DOWN)) {
-            list.add(ParameterShape.of("latent_out", expertGroups().numGroups(), n, expertWidth(ExpertOperator.DOWN)));
-        }
-        sharedExpert.ifPresent(shared -> {
-            int ms = shared.intermediateSize();
-            list.add(gated ? ParameterShape.of("shared_gate_up", 2 * ms, n) : ParameterShape.of("shared_up", ms, n));
-            list.add(ParameterShape.of("shared_down", n, ms));
-            if (shared.sigmoidGated()) {
-                list.add(ParameterShape.of("shared_gate", 1, n));
-            }
-        });
-        return List.copyOf(list);
+        return MoeParameters.of(this);
     }
 
     /**

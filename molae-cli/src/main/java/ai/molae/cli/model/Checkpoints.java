@@ -36,8 +36,11 @@ public final class Checkpoints {
                     + "; name the folder of a checkpoint, with config.json and safetensors files");
         }
         if (!Files.exists(folder.resolve(CheckpointConfig.FILE))) {
-            throw new IllegalArgumentException(folder + " has no " + CheckpointConfig.FILE
-                    + "; is it a checkpoint as Hugging Face's library saves it?");
+            Path ofRun = folder.resolve("model");
+            throw new IllegalArgumentException(folder + " has no " + CheckpointConfig.FILE + "; "
+                    + (Files.exists(ofRun.resolve(CheckpointConfig.FILE))
+                            ? "it is the folder of a run, whose model is " + ofRun
+                            : "is it a checkpoint as Hugging Face's library saves it?"));
         }
         try {
             return Checkpoint.open(folder);

@@ -13,11 +13,11 @@ import java.util.function.Consumer;
  * @param listener told of the pass, see {@code router.py}; absent if nobody listens
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
-record Account(MoeOps.Statistics statistics, double[] before, Optional<Consumer<double[]>> listener) {
+record Account(RouterOps.Statistics statistics, double[] before, Optional<Consumer<double[]>> listener) {
 
-    static final Account NOTHING = of(MoeOps.Statistics.NONE);
+    static final Account NOTHING = of(RouterOps.Statistics.NONE);
 
-    static Account of(MoeOps.Statistics statistics) {
+    static Account of(RouterOps.Statistics statistics) {
         return new Account(statistics, new double[0], Optional.empty());
     }
 

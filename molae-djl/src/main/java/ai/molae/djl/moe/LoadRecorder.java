@@ -45,7 +45,7 @@ public final class LoadRecorder implements AutoCloseable {
 
     void record(MoeBlock block, MoeOps.Tokens tokens, Map<String, NDArray> parameters) {
         MoeSpec spec = block.spec();
-        try (NDList routing = MoeOps.route(spec, tokens, parameters, Account.of(MoeOps.Statistics.AUX))) {
+        try (NDList routing = RouterOps.route(spec, tokens, parameters, Account.of(RouterOps.Statistics.AUX))) {
             long[] counts = routing.get(3).toLongArray();
             int rows = (int) (Arrays.stream(counts).sum() / spec.topK());
             loads.merge(block, LoadStatistics.of(counts, spec.capacity(rows)), LoadStatistics::plus);

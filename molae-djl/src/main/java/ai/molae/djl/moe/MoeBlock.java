@@ -67,7 +67,7 @@ public final class MoeBlock extends AdaptableBlock {
 
     private final MoeSpec spec;
     private final Precision precision;
-    private final MoeOps.Statistics statistics;
+    private final RouterOps.Statistics statistics;
     private final boolean recompute;
     private final MoeOps.Layer layer;
 
@@ -165,7 +165,7 @@ public final class MoeBlock extends AdaptableBlock {
      * @return false for y alone
      */
     public boolean auxOutput() {
-        return statistics != MoeOps.Statistics.NONE;
+        return statistics != RouterOps.Statistics.NONE;
     }
 
     /** All matrices but the router and the shared expert's gate. */
@@ -320,7 +320,7 @@ public final class MoeBlock extends AdaptableBlock {
      * @return {@code []} float32, owned by the manager of the first probabilities
      */
     public static NDArray pooledBalance(NDList probabilities, NDList loads, NDArray tokens, double coefficient) {
-        return MoeOps.pooledBalance(probabilities, loads, tokens, coefficient);
+        return RouterOps.pooledBalance(probabilities, loads, tokens, coefficient);
     }
 
     /** Builds a {@link MoeBlock}. */
@@ -328,7 +328,7 @@ public final class MoeBlock extends AdaptableBlock {
         private Optional<MoeSpec> spec = Optional.empty();
         private Precision precision = Precision.FLOAT32;
         private float initializerRange = 0.02f;
-        private MoeOps.Statistics statistics = MoeOps.Statistics.AUX;
+        private RouterOps.Statistics statistics = RouterOps.Statistics.AUX;
         private boolean recompute;
 
         private Builder() {}
@@ -373,7 +373,7 @@ public final class MoeBlock extends AdaptableBlock {
          * @return this builder
          */
         public Builder optAuxOutput(boolean auxOutput) {
-            statistics = auxOutput ? MoeOps.Statistics.AUX : MoeOps.Statistics.NONE;
+            statistics = auxOutput ? RouterOps.Statistics.AUX : RouterOps.Statistics.NONE;
             return this;
         }
 
@@ -384,7 +384,7 @@ public final class MoeBlock extends AdaptableBlock {
          * @return this builder
          */
         public Builder optPooledBalance() {
-            statistics = MoeOps.Statistics.POOLED;
+            statistics = RouterOps.Statistics.POOLED;
             return this;
         }
 

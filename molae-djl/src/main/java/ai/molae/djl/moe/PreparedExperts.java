@@ -29,7 +29,7 @@ final class PreparedExperts {
         MoeSpec spec = layer.spec();
         NDArray x = tokens.x();
         weights.check(MoeBlock.class, x);
-        try (NDList routing = MoeOps.route(spec, tokens, parameters, Account.NOTHING);
+        try (NDList routing = RouterOps.route(spec, tokens, parameters, Account.NOTHING);
                 NDArray ints = MoeOps.expertInts(spec, layer.groups(), weights.gemm(), MoeOps.Keep.NONE);
                 NDArray groupOf = MoeOps.groupOf(layer, x)) {
             NDList y =

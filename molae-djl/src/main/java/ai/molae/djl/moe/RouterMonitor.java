@@ -58,7 +58,7 @@ public final class RouterMonitor implements AutoCloseable {
     }
 
     /** What a training pass of a block has to tell. */
-    static Account account(MoeBlock block, MoeOps.Statistics statistics) {
+    static Account account(MoeBlock block, RouterOps.Statistics statistics) {
         RouterMonitor monitor = current();
         if (monitor == null) {
             return Account.of(statistics);

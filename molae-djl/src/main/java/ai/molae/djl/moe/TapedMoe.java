@@ -48,7 +48,7 @@ final class TapedMoe {
 
     private Recorded recordAutograd(NDArray x, Account told) {
         return new Recorded(
-                MoeOps.route(layer.spec(), tokens.with(x), parameters, told),
+                RouterOps.route(layer.spec(), tokens.with(x), parameters, told),
                 layer.spec().sharedExpert().map(s -> MoeOps.shared(layer.spec(), x, parameters, layer.precision())));
     }
 
@@ -95,10 +95,10 @@ final class TapedMoe {
             }
             NDArray surrogate = routing.get(1).mul(ours.get(1)).sum();
             // The load between the two has no gradient.
-            if (account.statistics() != MoeOps.Statistics.NONE) {
+            if (account.statistics() != RouterOps.Statistics.NONE) {
                 surrogate = surrogate.add(routing.get(2).mul(gradients.get(1)));
             }
-            if (account.statistics() == MoeOps.Statistics.POOLED) {
+            if (account.statistics() == RouterOps.Statistics.POOLED) {
                 surrogate = surrogate.add(routing.get(4).mul(gradients.get(2)).sum());
             }
             if (recorded.shared().isPresent()) {

@@ -50,9 +50,10 @@ public record TokenRouting(NDArray experts, NDArray weights, NDArray probabiliti
                         .build())
                 .build();
         try (NoGrad noGrad = new NoGrad()) {
-            NDList routing = MoeOps.route(dropless, new MoeOps.Tokens(xTn, absent(), 0), parameters, Account.NOTHING);
+            NDList routing =
+                    RouterOps.route(dropless, new MoeOps.Tokens(xTn, absent(), 0), parameters, Account.NOTHING);
             routing.subNDList(2).close();
-            return new TokenRouting(routing.get(0), routing.get(1), MoeOps.probabilities(dropless, xTn, parameters));
+            return new TokenRouting(routing.get(0), routing.get(1), RouterOps.probabilities(dropless, xTn, parameters));
         }
     }
 

@@ -152,6 +152,19 @@ final class CheckpointStore implements AutoCloseable {
         return all.isEmpty() ? Optional.empty() : Optional.of(all.get(all.size() - 1));
     }
 
+    /**
+     * Refuses to begin a run where there is one.
+     *
+     * @throws IllegalStateException if the folder holds checkpoints
+     */
+    void refuseRun() throws IOException {
+        Optional<Entry> latest = latest();
+        if (latest.isPresent()) {
+            throw new IllegalStateException(folder + " holds a run of "
+                    + latest.get().step() + " steps; resume() it, or choose another folder for a new one");
+        }
+    }
+
     /** A sentence about the checkpoint before one. */
     String before(Entry entry) throws IOException {
         List<Entry> earlier = list(folder).stream()

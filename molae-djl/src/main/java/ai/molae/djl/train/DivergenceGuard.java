@@ -1,5 +1,7 @@
 package ai.molae.djl.train;
 
+import java.util.Locale;
+
 /**
  * Notices that a run has gone wrong: the loss, smoothed over about 20 steps, has risen above its lowest by more than a margin.
  *
@@ -28,5 +30,16 @@ final class DivergenceGuard {
 
     static boolean diverged(Level level, double margin) {
         return margin > 0 && level.smoothed() - level.lowest() > margin;
+    }
+
+    /** In a sentence without its end. */
+    static String describe(long step, Level level) {
+        return String.format(
+                Locale.ROOT,
+                "training diverged at step %d: the smoothed loss is %.4f, %.4f above its lowest, %.4f",
+                step,
+                level.smoothed(),
+                level.smoothed() - level.lowest(),
+                level.lowest());
     }
 }

@@ -1,27 +1,20 @@
 package ai.molae.djl.train;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.training.ParameterStore;
 import ai.molae.cost.CostModel;
 import ai.molae.djl.data.Prefetcher;
 import ai.molae.djl.data.TokenBatch;
 import ai.molae.djl.data.TrainingData;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
-import ai.molae.djl.lm.CausalLmLoss;
 import ai.molae.djl.lm.DistillationLoss;
-import ai.molae.djl.lm.LoraSpec;
 import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.PeakFlops;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -194,26 +187,8 @@ public final class LmTrainer implements AutoCloseable {
                 "this trainer has no folder for checkpoints; give it one with optCheckpoints"));
     }
 
-    /** Which parameters train, in short. */
-    private String trained() {
-        List<String> paths = model.parametersByPath().entrySet().stream()
-                .filter(entry -> entry.getValue().requiresGradient())
-                .map(Map.Entry::getKey)
-                .toList();
-        return paths.size() + " parameters, " + Integer.toHexString(paths.hashCode());
-    }
-
-    /** What must be the same for a run to go on as if it had not stopped. */
     private Map<String, String> settings() {
-        Map<String, String> settings = new LinkedHashMap<>(config.settings());
-        settings.put("precision", model.precision().toString());
-        settings.put("dropout", String.valueOf(model.dropout()));
-        settings.put("adapters", model.lora().map(LoraSpec::toString).orElse("none"));
-        settings.put("trained", trained());
-        teacher.ifPresent(known -> settings.put("teacher", known.describe()));
-        settings.put("data", data.fingerprint());
-        settings.put("sequence_length", String.valueOf(data.sequenceLength()));
-        return settings;
+        return RunSettings.of(model, data, config, teacher);
     }
 
     /**
@@ -226,7 +201,7 @@ public final class LmTrainer implements AutoCloseable {
      */
     public void train() throws IOException {
         if (!resumed && store.isPresent()) {
-            refuseForeignCheckpoints(store.get());
+            store.get().refuseRun();
         }
         if (config.measurePeak() && Double.isNaN(peakFlops)) {
             peakFlops = PeakFlops.measure(model.precision(), model.device());
@@ -267,14 +242,6 @@ public final class LmTrainer implements AutoCloseable {
     private void evaluateOnce() {
         if (!state.evaluated()) {
             evaluate().ifPresent(this::evaluated);
-        }
-    }
-
-    private static void refuseForeignCheckpoints(CheckpointStore checkpoints) throws IOException {
-        Optional<CheckpointStore.Entry> latest = checkpoints.latest();
-        if (latest.isPresent()) {
-            throw new IllegalStateException(checkpoints.folder() + " holds a run of "
-                    + latest.get().step() + " steps; resume() it, or choose another folder for a new one");
         }
     }
 
@@ -319,15 +286,7 @@ public final class LmTrainer implements AutoCloseable {
                 made.routing()));
         if (DivergenceGuard.diverged(level, config.divergenceMargin())) {
             throw new TrainingDivergedException(
-                    state.step(),
-                    String.format(
-                            Locale.ROOT,
-                            "training diverged at step %d: the smoothed loss is %.4f, %.4f above its lowest, %.4f. %s",
-                            state.step(),
-                            level.smoothed(),
-                            level.smoothed() - level.lowest(),
-                            level.lowest(),
-                            advice()));
+                    state.step(), DivergenceGuard.describe(state.step(), level) + ". " + advice());
         }
     }
 
@@ -366,25 +325,8 @@ public final class LmTrainer implements AutoCloseable {
      * @return what it found; empty without validation data. The configuration says how many batches of it
      */
     public Optional<LmTrainingListener.Evaluation> evaluate() {
-        return validation.map(this::evaluate);
-    }
-
-    private LmTrainingListener.Evaluation evaluate(TrainingData held) {
-        long sequences = config.evaluationBatches() == 0
-                ? held.size()
-                : Math.min(held.size(), (long) config.evaluationBatches() * config.batchSize());
-        double sum = 0;
-        long labels = 0;
-        for (long first = 0; first < sequences; first += config.batchSize()) {
-            TokenBatch batch = held.inOrder(first, (int) Math.min(config.batchSize(), sequences - first));
-            try (NDManager scope = manager.newSubManager()) {
-                NDList outputs = model.forward(new ParameterStore(scope, false), batch.inputs(scope), false);
-                NDArray loss = CausalLmLoss.crossEntropy(outputs.get(0), batch.labels(scope));
-                sum += batch.labelled() * (double) loss.getFloat();
-                labels += batch.labelled();
-            }
-        }
-        return new LmTrainingListener.Evaluation(state.step(), labels == 0 ? 0 : sum / labels, labels);
+        return validation.map(held ->
+                ValidationLoss.of(model, held, config.batchSize(), config.evaluationBatches(), manager, state.step()));
     }
 
     private void evaluated(LmTrainingListener.Evaluation evaluation) {

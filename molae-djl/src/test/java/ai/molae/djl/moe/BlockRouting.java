@@ -31,11 +31,11 @@ record BlockRouting(long[] ids, float[] weights, float aux, long[] load) {
                 parameters.put("e_score_correction_bias", manager.create(LayerCase.floats(bias)));
             }
             NDArray x = manager.create(LayerCase.floats(LayerCase.flat(logitsTN)), new Shape(logitsTN.length, n));
-            NDList routing = MoeOps.route(
+            NDList routing = RouterOps.route(
                     spec,
                     new MoeOps.Tokens(x, TorchArguments.absent(), sequenceLength),
                     parameters,
-                    Account.of(MoeOps.Statistics.AUX));
+                    Account.of(RouterOps.Statistics.AUX));
             return new BlockRouting(
                     routing.get(0).toLongArray(),
                     routing.get(1).toFloatArray(),
