@@ -107,7 +107,8 @@ class DocumentedCommandsTest {
                 for (String line : document.prose()) {
                     assertThat(CODE.matcher(line)
                                     .results()
-                                    .flatMap(code -> OPTION.matcher(code.group()).results())
+                                    .flatMap(
+                                            code -> OPTION.matcher(code.group()).results())
                                     .map(MatchResult::group))
                             .as("%s: %s", document.name(), line)
                             .isSubsetOf(known);

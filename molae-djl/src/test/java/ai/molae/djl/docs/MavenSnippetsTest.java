@@ -28,7 +28,7 @@ import org.xml.sax.InputSource;
 class MavenSnippetsTest {
 
     private static final Path ROOT = Path.of("..");
-    private static final Set<String> OF_MAVEN = Set.of("test", "maven.test.skip", "skipTests", "maven.repo.local");
+    private static final Pattern OF_PLUGINS = Pattern.compile("test|skipTests|(maven|surefire|gpg)\\..*");
     private static final Pattern WORD = Pattern.compile("-(D|P|pl )([\\w.,-]+)");
 
     @Test
@@ -117,8 +117,7 @@ class MavenSnippetsTest {
         return switch (option) {
             case "P" -> poms.contains("<id>" + name + "</id>");
             case "pl" -> Files.exists(ROOT.resolve(name).resolve("pom.xml"));
-            default -> OF_MAVEN.contains(name)
-                    || name.startsWith("surefire.")
+            default -> OF_PLUGINS.matcher(name).matches()
                     || poms.contains("<name>" + name + "</name>")
                     || poms.contains("<name>!" + name + "</name>")
                     || poms.contains("<" + name + ">")
