@@ -28,7 +28,8 @@ import org.xml.sax.InputSource;
 class MavenSnippetsTest {
 
     private static final Path ROOT = Path.of("..");
-    private static final Pattern OF_PLUGINS = Pattern.compile("test|skipTests|(maven|surefire|gpg)\\..*");
+    private static final Pattern OF_PLUGINS = Pattern.compile(
+            "test|skipTests|newVersion|generateBackupPoms|processAllModules|altDeploymentRepository|(maven|surefire|gpg)\\..*");
     private static final Pattern WORD = Pattern.compile("-(D|P|pl )([\\w.,-]+)");
 
     @Test
