@@ -1,4 +1,4 @@
-/** Two results side by side, with regressions marked. */
+/** Two results, or several pairs of them, side by side, with regressions marked. */
 @NullMarked
 package ai.molae.bench.compare;
 

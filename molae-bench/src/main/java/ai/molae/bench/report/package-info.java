@@ -1,4 +1,4 @@
-/** Results as a page, as Markdown and as a table. */
+/** Results as a page with charts, as Markdown and as a table for programs. */
 @NullMarked
 package ai.molae.bench.report;
 

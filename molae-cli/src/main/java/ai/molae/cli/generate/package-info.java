@@ -1,4 +1,4 @@
-/** {@code molae generate}: lets a checkpoint write. */
+/** {@code molae generate}: lets a checkpoint continue texts or answer. */
 @NullMarked
 package ai.molae.cli.generate;
 

@@ -1,4 +1,4 @@
-/** {@code molae inspect}: what a checkpoint holds and costs. */
+/** {@code molae inspect}: what a checkpoint holds and costs, and how a text uses its experts. */
 @NullMarked
 package ai.molae.cli.inspect;
 

@@ -1,4 +1,4 @@
-/** Flags and checks that commands share. */
+/** Flags that several commands share, and the checks of their values. */
 @NullMarked
 package ai.molae.cli.options;
 

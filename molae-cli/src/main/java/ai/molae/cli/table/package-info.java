@@ -1,4 +1,4 @@
-/** Tables of numbers as text, Markdown, CSV and JSON. */
+/** Tables of numbers with units, as text, Markdown, CSV and JSON. */
 @NullMarked
 package ai.molae.cli.table;
 

@@ -1,4 +1,4 @@
-/** {@code molae tokenize}. */
+/** {@code molae tokenize}: texts and JSON lines become tokens on the disk, whole or not at all. */
 @NullMarked
 package ai.molae.cli.tokenize;
 

@@ -1,4 +1,4 @@
-/** {@code molae train}: fine-tunes a checkpoint. */
+/** {@code molae train} and {@code molae resume}: a run in a folder of its own, of a new model or of a checkpoint trained further. */
 @NullMarked
 package ai.molae.cli.train;
 

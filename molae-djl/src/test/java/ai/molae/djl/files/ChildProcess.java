@@ -1,9 +1,11 @@
 package ai.molae.djl.files;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Runs a main method in a process of its own, which may write files of limited size only: writing more fails as on a full disk. */
@@ -21,7 +23,7 @@ public final class ChildProcess {
      */
     public static String withLargestFile(int blocks, Class<?> main, Object... args)
             throws IOException, InterruptedException {
-        return run("ulimit -f " + blocks, main, args);
+        return run("ulimit -f " + blocks, Path.of(""), System.getProperty("java.class.path"), main, args);
     }
 
     /**
@@ -32,10 +34,26 @@ public final class ChildProcess {
      * @return what it printed, complaints included
      */
     public static String withoutLimit(Class<?> main, Object... args) throws IOException, InterruptedException {
-        return run("ulimit -f unlimited", main, args);
+        return in(Path.of(""), main, args);
     }
 
-    private static String run(String limit, Class<?> main, Object... args) throws IOException, InterruptedException {
+    /**
+     * Runs it to its end without a limit, in another working folder, whose classes it sees too.
+     *
+     * @param folder the working folder
+     * @param main the class of the main method
+     * @param args its arguments
+     * @return what it printed, complaints included
+     */
+    public static String in(Path folder, Class<?> main, Object... args) throws IOException, InterruptedException {
+        String classes = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+                .map(entry -> Path.of(entry).toAbsolutePath().toString())
+                .collect(Collectors.joining(File.pathSeparator));
+        return run("ulimit -f unlimited", folder, classes + File.pathSeparator + ".", main, args);
+    }
+
+    private static String run(String limit, Path folder, String classPath, Class<?> main, Object... args)
+            throws IOException, InterruptedException {
         List<String> command = List.of(
                 "sh",
                 "-c",
@@ -47,13 +65,16 @@ public final class ChildProcess {
                 "-XX:-UsePerfData",
                 "-Xshare:off",
                 "-Dai.djl.offline=true",
-                "-Dmolae.cache=" + System.getProperty("molae.cache", "target/molae-cache"),
+                "-Dmolae.cache="
+                        + Path.of(System.getProperty("molae.cache", "target/molae-cache"))
+                                .toAbsolutePath(),
                 "-cp",
-                System.getProperty("java.class.path"),
+                classPath,
                 main.getName());
         Process process = new ProcessBuilder(
                         Stream.concat(command.stream(), Stream.of(args).map(String::valueOf))
                                 .toList())
+                .directory(folder.toAbsolutePath().toFile())
                 .redirectErrorStream(true)
                 .start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
