@@ -128,14 +128,13 @@ final class Architecture {
     /** The same in words. */
     String table() {
         HtmlTable table = new HtmlTable(
-                6,
+                5,
                 List.of(
                         "layers",
                         "feed-forward",
                         "experts",
                         "MoLAE",
                         "shared expert",
-                        "router",
                         "feed-forward parameters each",
                         "active each"));
         for (Run run : runs()) {
@@ -148,8 +147,7 @@ final class Architecture {
         if (!(run.feedForward() instanceof MoeSpec moe)) {
             DenseSpec dense = (DenseSpec) run.feedForward();
             String count = count((dense.gated() ? 3.0 : 2.0) * dense.hiddenSize() * dense.intermediateSize());
-            return List.of(
-                    run.name(), "dense, width " + dense.intermediateSize(), NONE, NONE, NONE, NONE, count, count);
+            return List.of(run.name(), "dense, width " + dense.intermediateSize(), NONE, NONE, NONE, count, count);
         }
         return List.of(
                 run.name(),
@@ -157,7 +155,6 @@ final class Architecture {
                 experts(moe),
                 moe.latent().map(latent -> Summary.latent(moe, latent)).orElse(NONE),
                 moe.sharedExpert().map(Summary::shared).orElse(NONE),
-                Summary.router(moe.router()),
                 count((double) CostModel.layer(moe).parameters()),
                 count(CostModel.layer(moe).activeParameters()));
     }

@@ -188,7 +188,7 @@ public final class BlockDiagram {
                 }
                 drawn.append(String.format(
                         Locale.ROOT,
-                        "<rect class=c%d x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=1/>",
+                        "<rect class=c%d x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"1\"/>",
                         block.colour(),
                         x,
                         y,
@@ -233,7 +233,7 @@ public final class BlockDiagram {
     private static String box(String css, int x, int y, int width, int height) {
         return String.format(
                 Locale.ROOT,
-                "<rect class=%s x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=3/>",
+                "<rect class=%s x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"3\"/>",
                 css,
                 x,
                 y,
