@@ -75,7 +75,7 @@ final class Architecture {
                 "embedding", List.of(size(spec.vocabSize(), "tokens") + " of width " + spec.hiddenSize()), EMBEDDING));
         for (Run run : runs()) {
             diagram.add(
-                    run.layers() == 1 ? "layer " + run.name() : "layers " + run.name() + ", each of " + run.layers(),
+                    run.layers() == 1 ? "layer " + run.name() : "layers " + run.name() + ", each:",
                     List.of(attention(run.window()), feedForward(run.feedForward())));
         }
         return diagram.add(new Block(

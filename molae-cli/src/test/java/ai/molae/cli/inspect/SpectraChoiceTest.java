@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 
 class SpectraChoiceTest {
 
-    /** A dense layer and ten MoE layers, of n = 256·scale and m = 64·scale: a tenth of the limit at scale 2. */
+    /** A dense layer and ten MoE layers, of n = 256·scale, m = 64·scale and N = 64. */
     private static ModelSpec model(int scale) {
         MoeSpec moe = MoeSpec.builder()
                 .setHiddenSize(256 * scale)
@@ -41,7 +41,7 @@ class SpectraChoiceTest {
 
     @Test
     void ofLargerOnesSomeLayersThatLieEvenlyAndFitTheLimit() {
-        ModelSpec model = model(7);
+        ModelSpec model = model(5);
         double layer = ExpertSpectra.flops((MoeSpec) model.feedForwards().get(1));
         int fit = (int) (SpectraChoice.UNASKED_FLOPS / layer);
         assertThat(fit).as("layers that fit").isBetween(2, 9);
