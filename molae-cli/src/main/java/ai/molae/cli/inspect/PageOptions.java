@@ -31,7 +31,7 @@ final class PageOptions {
             names = SpectraChoice.FLAG,
             paramLabel = "all|none|LAYERS",
             description =
-                    "Layers whose experts' singular values are on the page, such as 0,5-7 (default: as many as take about a minute).")
+                    "Layers whose experts' singular values are on the page, such as 0,5-7 (default: as many as 10^12 operations do).")
     private @Nullable String spectra;
 
     /** Made by picocli. */

@@ -23,7 +23,7 @@ record SpectraChoice(List<Integer> layers, String note) {
 
     static final String FLAG = "--spectra";
 
-    /** What is done unasked: about a minute on two cores. */
+    /** What is done unasked: nothing that a user would have to wait long for. */
     static final double UNASKED_FLOPS = 1e12;
 
     private static final String ALL = "all";
@@ -32,7 +32,7 @@ record SpectraChoice(List<Integer> layers, String note) {
     /**
      * The layers of a model.
      *
-     * @param asked all, none, or layers and ranges of them; null for as many as are quick
+     * @param asked all, none, or layers and ranges of them; null for as many as are done unasked
      * @param model the model
      * @throws IllegalArgumentException if it is something else, or a layer is no MoE layer
      */
