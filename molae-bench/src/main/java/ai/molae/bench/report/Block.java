@@ -76,11 +76,9 @@ interface Block {
     record Tiles(List<Tile> tiles) implements Block {
         @Override
         public String html() {
-            return tiles.stream()
-                    .map(tile -> "<div class=tile><b>" + Html.escape(tile.number()) + "</b><span>"
-                            + Html.escape(tile.name()) + "</span><small>" + Html.escape(tile.detail())
-                            + "</small></div>")
-                    .collect(Collectors.joining("", "<div class=tiles>", "</div>\n"));
+            ai.molae.djl.chart.Tiles html = new ai.molae.djl.chart.Tiles();
+            tiles.forEach(tile -> html.add(tile.number(), tile.name(), tile.detail()));
+            return html.html();
         }
 
         @Override

@@ -3,6 +3,7 @@ package ai.molae.cli.convert;
 import ai.molae.cli.model.Checkpoints;
 import ai.molae.cli.work.Interruption;
 import ai.molae.cli.work.Output;
+import ai.molae.cli.work.StageMeter;
 import ai.molae.djl.convert.ConversionMethod;
 import ai.molae.djl.convert.ConversionReport;
 import ai.molae.djl.convert.Converter;

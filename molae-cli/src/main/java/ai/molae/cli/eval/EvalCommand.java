@@ -2,8 +2,6 @@ package ai.molae.cli.eval;
 
 import ai.molae.cli.model.Checkpoints;
 import ai.molae.cli.options.Ranges;
-import ai.molae.cli.table.Cell;
-import ai.molae.cli.table.Table;
 import ai.molae.cli.table.TableFormat;
 import ai.molae.cli.work.Interruption;
 import ai.molae.cli.work.Output;
@@ -85,7 +83,8 @@ public final class EvalCommand implements Callable<Integer> {
         try (Checkpoint checkpoint = Checkpoints.open(folder)) {
             Evaluation evaluation = text.evaluate(checkpoint, batch, err, quiet, interruption);
             Result result = evaluation.result();
-            Output.print(spec.commandLine(), format.write(List.of(table(result), evaluation.loads()), List.of()));
+            Output.print(
+                    spec.commandLine(), format.write(List.of(evaluation.prediction(), evaluation.loads()), List.of()));
             if (!quiet) {
                 err.printf(
                         Locale.ROOT,
@@ -97,15 +96,5 @@ public final class EvalCommand implements Callable<Integer> {
             }
         }
         return 0;
-    }
-
-    private static Table table(Result result) {
-        return Table.properties("Prediction")
-                .row("loss", Cell.number(result.loss(), 4))
-                .row("perplexity", Cell.number(result.perplexity(), 3))
-                .row("bits per byte", Cell.number(result.bitsPerByte(), 4))
-                .row("tokens", Cell.count(result.tokens()))
-                .row("bytes", Cell.count(result.bytes()))
-                .build();
     }
 }

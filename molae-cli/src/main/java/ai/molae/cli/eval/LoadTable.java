@@ -2,17 +2,15 @@ package ai.molae.cli.eval;
 
 import ai.molae.cli.table.Cell;
 import ai.molae.cli.table.Table;
-import ai.molae.djl.lm.CausalLm;
-import ai.molae.djl.moe.LoadRecorder;
-import ai.molae.djl.moe.MoeBlock;
 import ai.molae.route.LoadStatistics;
+import java.util.List;
 
 /** How evenly the experts of each MoE layer are used. */
 final class LoadTable {
 
     private LoadTable() {}
 
-    static Table of(CausalLm model, LoadRecorder recorder) {
+    static Table of(List<LayerUse> layers) {
         Table.Builder table = Table.of(
                 "Load of the experts",
                 "layer",
@@ -26,12 +24,7 @@ final class LoadTable {
                 "entropy",
                 "unused",
                 "dropped");
-        for (int i = 0; i < model.layers().size(); i++) {
-            int layer = i;
-            if (model.layers().get(i).feedForward() instanceof MoeBlock block) {
-                recorder.load(block).ifPresent(load -> row(table, layer, load));
-            }
-        }
+        layers.forEach(layer -> row(table, layer.layer(), layer.load()));
         return table.build();
     }
 

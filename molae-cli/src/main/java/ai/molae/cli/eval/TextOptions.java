@@ -13,6 +13,7 @@ import ai.molae.djl.data.TextCorpus;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.moe.LoadRecorder;
+import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.Precision;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -90,6 +91,15 @@ public final class TextOptions {
     }
 
     /**
+     * How the weights are packed.
+     *
+     * @return float32 unless the user says otherwise
+     */
+    public Precision precision() {
+        return precision == null ? Precision.FLOAT32 : precision;
+    }
+
+    /**
      * Without a text nothing can be asked about it.
      *
      * @throws IllegalArgumentException if an option besides {@code --text} is given
@@ -141,15 +151,28 @@ public final class TextOptions {
             stream = TokenStream.of(corpus, opened, most);
         }
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            CausalLm model = new Checkpoints.Loading(err, quiet, interruption)
-                    .forInference(checkpoint, manager, precision == null ? Precision.FLOAT32 : precision);
+            CausalLm model =
+                    new Checkpoints.Loading(err, quiet, interruption).forInference(checkpoint, manager, precision());
             try (LoadRecorder recorder = new LoadRecorder();
                     Meter meter =
                             new Meter("scoring", stream.scoredTokens(), "tokens", Meter.Plainly.TENTHS, err, quiet)) {
                 Result result = new Scorer(manager, model, stream)
                         .score(Windows.of(stream.size(), length, step), batch, meter, interruption);
-                return new Evaluation(result, LoadTable.of(model, recorder));
+                return new Evaluation(result, uses(model, recorder));
             }
         }
+    }
+
+    private static List<LayerUse> uses(CausalLm model, LoadRecorder recorder) {
+        List<LayerUse> uses = new ArrayList<>();
+        for (int i = 0; i < model.layers().size(); i++) {
+            int layer = i;
+            if (model.layers().get(i).feedForward() instanceof MoeBlock block) {
+                recorder.load(block)
+                        .ifPresent(load -> uses.add(new LayerUse(
+                                layer, load, recorder.routerEntropy(block).orElse(Double.NaN))));
+            }
+        }
+        return uses;
     }
 }

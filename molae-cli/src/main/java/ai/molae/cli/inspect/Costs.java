@@ -6,7 +6,6 @@ import ai.molae.cost.ActivationPolicy;
 import ai.molae.cost.DecodeBytes;
 import ai.molae.cost.ElementType;
 import ai.molae.cost.ModelCost;
-import ai.molae.cost.ModelPart;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
@@ -14,7 +13,7 @@ import java.util.function.Function;
 /** What a model costs, by arithmetic. */
 final class Costs {
 
-    private static final List<ElementType> TYPES = List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.INT8);
+    static final List<ElementType> TYPES = List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.INT8);
 
     private final ModelCost cost;
     private final long context;
@@ -32,15 +31,11 @@ final class Costs {
         table.row("forward, attending " + context + " positions", Cell.flops(cost.forwardFlops(context)));
         cost.forwardFlopsByPart(context).forEach((part, flops) -> {
             if (flops > 0) {
-                table.row("  " + name(part), Cell.flops(flops));
+                table.row("  " + Parts.name(part), Cell.flops(flops));
             }
         });
         return table.row("training, sequences of " + context, Cell.flops(cost.trainingFlops(context)))
                 .build();
-    }
-
-    private static String name(ModelPart part) {
-        return part.name().toLowerCase(Locale.ROOT).replace('_', ' ').replace("feed forward", "feed-forward");
     }
 
     Table memory() {
@@ -64,7 +59,7 @@ final class Costs {
     }
 
     /** Weights may be int8, the cache is not. */
-    private static ElementType cache(ElementType weights) {
+    static ElementType cache(ElementType weights) {
         return weights == ElementType.INT8 ? ElementType.BFLOAT16 : weights;
     }
 

@@ -118,7 +118,8 @@ final class Parts {
                 .collect(Collectors.joining(", ")));
     }
 
-    private static String name(ModelPart part) {
+    /** A part in words. */
+    static String name(ModelPart part) {
         return part.name().toLowerCase(Locale.ROOT).replace('_', ' ').replace("feed forward", "feed-forward");
     }
 

@@ -12,6 +12,7 @@ import ai.molae.spec.LatentSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.RouterSpec;
+import ai.molae.spec.SharedExpertSpec;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -92,14 +93,17 @@ final class Summary {
                 Cell.text(layer.numExperts() + " of width " + layer.intermediateSize() + ", " + layer.topK()
                         + " for each token"));
         layer.latent().ifPresent(latent -> table.row("MoLAE" + which, Cell.text(latent(layer, latent))));
-        layer.sharedExpert()
-                .ifPresent(shared -> table.row(
-                        "shared expert" + which,
-                        Cell.text("width " + shared.intermediateSize() + (shared.sigmoidGated() ? ", gated" : ""))));
+        layer.sharedExpert().ifPresent(shared -> table.row("shared expert" + which, Cell.text(shared(shared))));
         table.row("router" + which, Cell.text(router(layer.router())));
     }
 
-    private static String latent(MoeSpec layer, LatentSpec latent) {
+    /** The expert that every token visits. */
+    static String shared(SharedExpertSpec shared) {
+        return "width " + shared.intermediateSize() + (shared.sigmoidGated() ? ", gated" : "");
+    }
+
+    /** How a layer is factored. */
+    static String latent(MoeSpec layer, LatentSpec latent) {
         String sizes = latent.latentSizes().entrySet().stream()
                 .map(entry -> entry.getKey().name().toLowerCase(Locale.ROOT) + " " + entry.getValue())
                 .collect(Collectors.joining(", "));
@@ -108,7 +112,8 @@ final class Summary {
                 + sizes(layer.expertGroups().sizes());
     }
 
-    private static String router(RouterSpec router) {
+    /** How experts are chosen. */
+    static String router(RouterSpec router) {
         List<String> parts = new ArrayList<>();
         parts.add(
                 switch (router.scoreFunction()) {
@@ -130,7 +135,8 @@ final class Summary {
         }
     }
 
-    private static String attention(AttentionSpec attention) {
+    /** Heads and widths. */
+    static String attention(AttentionSpec attention) {
         if (attention instanceof LatentAttentionSpec latent) {
             return "latent: " + latent.numAttentionHeads() + " heads, rank " + latent.kvLoraRank()
                     + " of keys and values" + (latent.qLoraRank() > 0 ? ", " + latent.qLoraRank() + " of queries" : "");
@@ -139,8 +145,13 @@ final class Summary {
         String window = grouped.slidingWindow()
                 .map(sliding -> ", window of " + sliding.size())
                 .orElse("");
+        return heads(grouped) + window;
+    }
+
+    /** Those of any layer. */
+    static String heads(GroupedQueryAttentionSpec grouped) {
         return grouped.numAttentionHeads() + " heads of width " + grouped.headDim() + ", " + grouped.numKeyValueHeads()
-                + " of keys and values" + window;
+                + " of keys and values";
     }
 
     private static Cell ids(List<Integer> ids) {

@@ -103,7 +103,8 @@ public final class BarChart {
                 .max(Double::compare)
                 .orElse(0.0);
         Axis y = new Axis(0, most > 0 ? most : 1, false, HEIGHT - BOTTOM, TOP);
-        StringBuilder svg = Frame.svg(title);
+        StringBuilder svg = Frame.svg(
+                title, title + " in " + unit + ", bars for " + places.size() + " places: " + String.join(", ", series));
         Frame.grid(svg, y);
         for (int i = 0; i < places.size(); i++) {
             draw(svg, i, y);

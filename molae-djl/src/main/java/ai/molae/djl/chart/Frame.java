@@ -13,20 +13,21 @@ final class Frame {
 
     private Frame() {}
 
-    /** The begin of an SVG. */
-    static StringBuilder svg(String label) {
-        return svg(label, "", WIDTH, HEIGHT);
+    /** The begin of an SVG, with what it shows in words. */
+    static StringBuilder svg(String label, String description) {
+        return svg(label, description, WIDTH, HEIGHT);
     }
 
-    /** The begin of an SVG of a size, with what it shows in words unless that is empty. */
+    /** The begin of an SVG of a size, with what it shows in words. */
     static StringBuilder svg(String label, String description, int width, int height) {
         return new StringBuilder(String.format(
                 Locale.ROOT,
-                "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">%s",
+                "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\"><title>%s</title><desc>%s</desc>",
                 width,
                 height,
                 Html.escape(label),
-                description.isEmpty() ? "" : "<desc>" + Html.escape(description) + "</desc>"));
+                Html.escape(label),
+                Html.escape(description)));
     }
 
     /** The begin of a figure: title, unit and the entries of a legend, which are HTML. */

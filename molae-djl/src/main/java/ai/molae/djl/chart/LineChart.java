@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Curves over whole numbers such as steps, ranks or layers, as an SVG. */
@@ -129,10 +130,20 @@ public final class LineChart {
                 logarithmic,
                 HEIGHT - BOTTOM,
                 TOP);
-        StringBuilder svg = Frame.svg(title + " by " + across);
+        StringBuilder svg = Frame.svg(title + " by " + across, description());
         grid(svg, x, y);
         lines.forEach(line -> draw(svg, line, x, y));
         return svg.append("</svg>").toString();
+    }
+
+    private String description() {
+        String names = lines.stream()
+                .map(Line::name)
+                .filter(name -> !name.isEmpty())
+                .distinct()
+                .collect(Collectors.joining(", "));
+        return lines.size() + " curves in " + unit + (names.isEmpty() ? "" : ": " + names) + "; from "
+                + Html.number(extreme(Point::y, false)) + " to " + Html.number(extreme(Point::y, true));
     }
 
     private double extreme(ToDoubleFunction<Point> of, boolean greatest) {

@@ -9,37 +9,52 @@ import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.torch.WeightSource;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
-import java.util.LinkedHashMap;
+import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 
-/** The matrices of a layer of a checkpoint, read and decoded when they are asked for; those that are not finite are refused. For one thread. */
+/**
+ * The matrices of a layer of a checkpoint, of a factored layer the experts' own factors, read and decoded when they are asked for; those that are not
+ * finite are refused. For one thread.
+ */
 final class CheckpointExperts implements ExpertSource {
 
     private final MoeSpec spec;
     private final WeightSource weights;
-    private final Parameter upper;
-    private final Parameter down;
+    private final Map<ExpertOperator, Parameter> parameters = new EnumMap<>(ExpertOperator.class);
 
     /**
      * The layer of a checkpoint.
      *
      * @param checkpoint open as long as this
-     * @param layer a standard MoE layer
+     * @param layer a MoE layer
      */
     CheckpointExperts(Checkpoint checkpoint, int layer) {
         spec = (MoeSpec) checkpoint.spec().feedForwards().get(layer);
-        int n = spec.hiddenSize();
         int m = spec.intermediateSize();
-        String path = "layers." + layer + ".mlp.";
-        String name = spec.gated() ? "gate_up" : "up";
-        // One row for each matrix, so that gate and up of an expert can be read apart.
-        upper = parameter(name, new Shape((spec.gated() ? 2L : 1L) * spec.numExperts(), m, n));
-        down = parameter("down", new Shape(spec.numExperts(), n, m));
-        Map<String, Parameter> byPath = new LinkedHashMap<>();
-        byPath.put(path + name, upper);
-        byPath.put(path + "down", down);
+        Map<String, Parameter> byPath = new HashMap<>();
+        for (ExpertOperator operator : spec.operators()) {
+            int width = spec.expertWidth(operator);
+            // One row for each matrix, so that gate and up of an expert can be read apart.
+            Shape shape = operator == ExpertOperator.DOWN
+                    ? new Shape(spec.numExperts(), width, m)
+                    : new Shape((spec.fusedGateUp() ? 2L : 1L) * spec.numExperts(), m, width);
+            String name = name(operator);
+            parameters.put(
+                    operator,
+                    byPath.computeIfAbsent("layers." + layer + ".mlp." + name, path -> parameter(name, shape)));
+        }
         weights = checkpoint.weights(byPath);
+    }
+
+    private String name(ExpertOperator operator) {
+        return switch (operator) {
+            case GATE -> spec.fusedGateUp() ? "gate_up" : "gate";
+            case UP -> spec.fusedGateUp() ? "gate_up" : "up";
+            case DOWN -> "down";
+        };
     }
 
     /** A source for each thread that asks, whose reads are counted: each has a buffer of its own. */
@@ -49,7 +64,8 @@ final class CheckpointExperts implements ExpertSource {
         return sources::get;
     }
 
-    private static Parameter parameter(String name, Shape shape) {
+    /** A parameter of a checkpoint, to be read by rows. */
+    static Parameter parameter(String name, Shape shape) {
         return Parameter.builder()
                 .setName(name)
                 .setType(Parameter.Type.WEIGHT)
@@ -64,19 +80,21 @@ final class CheckpointExperts implements ExpertSource {
 
     @Override
     public NDArray read(NDManager manager, int expert, ExpertOperator operator) {
-        Parameter parameter = operator == ExpertOperator.DOWN ? down : upper;
-        long row =
-                switch (operator) {
-                    case DOWN -> expert;
-                    case GATE -> 2L * expert;
-                    case UP -> spec.gated() ? 2L * expert + 1 : expert;
-                };
+        Parameter parameter = Objects.requireNonNull(parameters.get(operator), "no such operator");
+        boolean fused = operator != ExpertOperator.DOWN && spec.fusedGateUp();
+        long row = fused ? 2L * expert + (operator == ExpertOperator.UP ? 1 : 0) : expert;
+        NDArray matrix = row(manager, weights, parameter, row);
+        ExpertSource.checkFinite(matrix, expert, operator);
+        return matrix;
+    }
+
+    /** A row of a parameter in its own shape, float32. */
+    static NDArray row(NDManager manager, WeightSource weights, Parameter parameter, long row) {
         try (NDArray rows = weights.read(manager, parameter, row, 1)) {
             // A copy, because rows are good until the next call only.
-            NDArray matrix = rows.reshape(parameter.getShape().slice(1)).duplicate();
-            matrix.attach(manager);
-            ExpertSource.checkFinite(matrix, expert, operator);
-            return matrix;
+            NDArray copy = rows.reshape(parameter.getShape().slice(1)).duplicate();
+            copy.attach(manager);
+            return copy;
         }
     }
 }

@@ -200,21 +200,8 @@ final class ConversionPlan {
     /** The spectra of all layers, one by one. */
     private static List<OperatorSpectrum> list(Map<Integer, Spectra> spectra) {
         List<OperatorSpectrum> list = new ArrayList<>();
-        spectra.forEach((index, layer) -> {
-            int[] sizes = layer.groups().sizes();
-            layer.ofOperator().forEach((operator, groups) -> {
-                for (int g = 0; g < groups.size(); g++) {
-                    list.add(new OperatorSpectrum(
-                            index,
-                            operator,
-                            g,
-                            sizes[g],
-                            layer.moe().intermediateSize(),
-                            layer.moe().hiddenSize(),
-                            groups.get(g)));
-                }
-            });
-        });
+        spectra.forEach((index, layer) ->
+                list.addAll(OperatorSpectrum.list(index, layer.moe(), layer.groups(), layer.ofOperator())));
         return list;
     }
 }

@@ -99,7 +99,8 @@ public final class Converter {
         return new IllegalArgumentException("a Converter needs a " + what + "; use " + setter);
     }
 
-    private static long halfOfMemory() {
+    /** What factorisations may take unless the user says otherwise. */
+    static long halfOfMemory() {
         return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
                 ? system.getTotalMemorySize() / 2
                 : 8L << 30;
@@ -186,7 +187,8 @@ public final class Converter {
         }
     }
 
-    private static String name(Path folder) {
+    /** What a folder is called, wherever it is. */
+    static String name(Path folder) {
         Path name = folder.toAbsolutePath().normalize().getFileName();
         return name == null ? folder.toString() : name.toString();
     }

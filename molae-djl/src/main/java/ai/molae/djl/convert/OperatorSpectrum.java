@@ -1,6 +1,11 @@
 package ai.molae.djl.convert;
 
+import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
+import ai.molae.spec.MoeSpec;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 
 /**
  * The squared singular values of the stacked matrices of a group, {@code [W^1; …; W^k]} (km × n) or, for down, {@code [W^1 … W^k]} (n × km),
@@ -11,12 +16,26 @@ import ai.molae.spec.ExpertOperator;
  * @param group the group's number in the layer
  * @param experts k of this group
  * @param rows m, of one expert's matrix on its inner side
- * @param columns n, the side that is shared
+ * @param columns n, the side that is shared; of stacks that are factored, r
  * @param energies s_1² ≥ s_2² ≥ …, {@code min(n, km)} of them
  */
 @SuppressWarnings("ArrayRecordComponent") // thousands of numbers; nothing compares spectra
 public record OperatorSpectrum(
         int layer, ExpertOperator operator, int group, int experts, int rows, int columns, double[] energies) {
+
+    /** The spectra of a layer one by one: of each operator one for each group. */
+    static List<OperatorSpectrum> list(
+            int layer, MoeSpec moe, ExpertGroups groups, Map<ExpertOperator, List<double[]>> ofOperator) {
+        List<OperatorSpectrum> list = new ArrayList<>();
+        int[] sizes = groups.sizes();
+        ofOperator.forEach((operator, spectra) -> {
+            for (int g = 0; g < spectra.size(); g++) {
+                list.add(new OperatorSpectrum(
+                        layer, operator, g, sizes[g], moe.intermediateSize(), moe.hiddenSize(), spectra.get(g)));
+            }
+        });
+        return list;
+    }
 
     /**
      * The energy a latent size keeps.

@@ -8,11 +8,12 @@ import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Counts, while it is open, how the tokens that blocks read on this thread in inference spread over their experts; training tells the load by
- * itself. Works with packed weights too, because routers are never packed. Costs a second pass through each router.
+ * Counts, while it is open, how the tokens that blocks read on this thread in inference spread over their experts, and how sure their routers are;
+ * training tells both by itself. Works with packed weights too, because routers are never packed. Costs a second pass through each router.
  *
  * <pre>{@code
  * try (LoadRecorder recorder = new LoadRecorder()) {
@@ -26,6 +27,9 @@ public final class LoadRecorder implements AutoCloseable {
     private static final ThreadLocal<@Nullable LoadRecorder> CURRENT = new ThreadLocal<>();
 
     private final IdentityHashMap<MoeBlock, LoadStatistics> loads = new IdentityHashMap<>();
+
+    /** Sums over the tokens of the entropy of the router's probabilities, in nats. */
+    private final IdentityHashMap<MoeBlock, Double> entropies = new IdentityHashMap<>();
 
     /**
      * Begins to count.
@@ -45,7 +49,13 @@ public final class LoadRecorder implements AutoCloseable {
 
     void record(MoeBlock block, MoeOps.Tokens tokens, Map<String, NDArray> parameters) {
         MoeSpec spec = block.spec();
-        try (NDList routing = RouterOps.route(spec, tokens, parameters, Account.of(RouterOps.Statistics.AUX))) {
+        Account account = new Account(RouterOps.Statistics.AUX, new double[0], Optional.of(told -> {
+            // Behind the load stand the tokens and the mean entropy.
+            double entropy = told[spec.numExperts()] * told[spec.numExperts() + 1];
+            entropies.merge(block, entropy, Double::sum);
+        }));
+        try (NDList routing = RouterOps.route(spec, tokens, parameters, account)) {
+            account.tell(routing);
             long[] counts = routing.get(3).toLongArray();
             int rows = (int) (Arrays.stream(counts).sum() / spec.topK());
             loads.merge(block, LoadStatistics.of(counts, spec.capacity(rows)), LoadStatistics::plus);
@@ -60,6 +70,22 @@ public final class LoadRecorder implements AutoCloseable {
      */
     public Optional<LoadStatistics> load(MoeBlock block) {
         return Optional.ofNullable(loads.get(block));
+    }
+
+    /**
+     * How undecided the router of a block was so far, padding left out.
+     *
+     * @param block the block
+     * @return the mean over the tokens of the entropy of the router's probabilities in nats, from 0 (certain) to ln N (undecided); empty if it has read
+     *     nothing
+     */
+    public OptionalDouble routerEntropy(MoeBlock block) {
+        LoadStatistics load = loads.get(block);
+        if (load == null || load.total() == 0) {
+            return OptionalDouble.empty();
+        }
+        double tokens = (double) load.total() / block.spec().topK();
+        return OptionalDouble.of(entropies.getOrDefault(block, 0.0) / tokens);
     }
 
     /** Ends counting. The counts stay. */

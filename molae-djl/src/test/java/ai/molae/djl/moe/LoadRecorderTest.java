@@ -2,6 +2,7 @@ package ai.molae.djl.moe;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -42,6 +43,29 @@ class LoadRecorderTest {
                 infer(block, x);
                 infer(block, x);
                 assertThat(recorder.load(block)).contains(expected.plus(expected));
+            }
+        }
+    }
+
+    /** Entropies of the scores of every token, in plain Java; batches of 33 and 4 tokens. */
+    @Test
+    void tellsTheMeanEntropyOfTheRouterOverAllTokens() {
+        try (NDManager manager = NDManager.newBaseManager()) {
+            MoeBlock block = new MoeBlock(MoeBlockTest.SPEC);
+            block.initialize(manager, DataType.FLOAT32, new Shape(1, N));
+            double sum = 0;
+            try (LoadRecorder recorder = new LoadRecorder()) {
+                assertThat(recorder.routerEntropy(block)).isEmpty();
+                for (int tokens : new int[] {33, 4}) {
+                    NDArray x = manager.randomNormal(new Shape(tokens, N)).mul(tokens);
+                    infer(block, x);
+                    try (TokenRouting routing = TokenRouting.of(block, x)) {
+                        for (float p : routing.probabilities().toFloatArray()) {
+                            sum -= p == 0 ? 0 : p * Math.log(p);
+                        }
+                    }
+                }
+                assertThat(recorder.routerEntropy(block).orElseThrow()).isCloseTo(sum / 37, within(1e-5));
             }
         }
     }

@@ -118,6 +118,40 @@ final class LayerSpectrum {
         return kept / cumulative[cumulative.length - 1];
     }
 
+    /** The sum of all squared singular values. */
+    double energy() {
+        return cumulative[cumulative.length - 1];
+    }
+
+    /** The greatest singular value of any group. */
+    double greatest() {
+        return Math.sqrt(groups.stream()
+                .mapToDouble(group -> group.energies().length == 0 ? 0 : Math.max(0, group.energies()[0]))
+                .max()
+                .orElse(0));
+    }
+
+    /** So many singular values a group can have at most. */
+    int fullRank() {
+        long most = groups.stream().mapToInt(OperatorSpectrum::experts).max().orElse(0);
+        return (int) Math.min(columns(), most * rows());
+    }
+
+    /** The least r that would keep a share of the energy of random matrices; 0 of no energy. */
+    int randomRankFor(double share) {
+        int low = 0;
+        int high = energy() == 0 ? 0 : fullRank();
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            if (randomFloor(middle) >= share * (1 - 1e-12)) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        return low;
+    }
+
     /** The least r that keeps a share of the energy. */
     int rankFor(double share) {
         double needed = share * cumulative[cumulative.length - 1] * (1 - 1e-12);

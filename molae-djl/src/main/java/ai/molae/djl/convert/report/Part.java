@@ -1,6 +1,7 @@
 package ai.molae.djl.convert.report;
 
 import ai.molae.djl.chart.Html;
+import ai.molae.djl.chart.HtmlTable;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -78,23 +79,9 @@ sealed interface Part {
 
         @Override
         public String html() {
-            StringBuilder html = new StringBuilder("<div class=scroll><table><thead>");
-            row(html, head, "th");
-            html.append("</thead><tbody>");
-            rows.forEach(row -> row(html, row, "td"));
-            return html.append("</tbody></table></div>\n").toString();
-        }
-
-        private static void row(StringBuilder html, List<String> cells, String element) {
-            html.append("<tr>");
-            cells.forEach(cell -> html.append('<')
-                    .append(element)
-                    .append('>')
-                    .append(Html.escape(cell))
-                    .append("</")
-                    .append(element)
-                    .append('>'));
-            html.append("</tr>");
+            HtmlTable table = new HtmlTable(1, head);
+            rows.forEach(table::row);
+            return table.html();
         }
     }
 

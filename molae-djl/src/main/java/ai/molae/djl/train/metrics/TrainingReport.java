@@ -1,6 +1,7 @@
 package ai.molae.djl.train.metrics;
 
 import ai.molae.djl.chart.Html;
+import ai.molae.djl.chart.LoadMap;
 import ai.molae.djl.chart.Page;
 import ai.molae.djl.files.WholeFile;
 import java.io.IOException;
@@ -89,7 +90,7 @@ public final class TrainingReport {
                 .append(runs.size() > 1 ? ": " + Html.escape(run.name()) : "")
                 .append(
                         "</h2>\n<p>Each expert's share of its layer's tokens; without colour it is the even share.</p>\n")
-                .append(ReportMaps.scale())
+                .append(LoadMap.scale())
                 .append(ReportMaps.overview(run))
                 .append("<h2>Layer by layer</h2>\n<div class=maps>\n");
         run.layers().entrySet().forEach(layer -> html.append(ReportMaps.layer(layer)));

@@ -1,4 +1,4 @@
-package ai.molae.djl.train.metrics;
+package ai.molae.djl.chart;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,24 +1,34 @@
-package ai.molae.cli.convert;
+package ai.molae.cli.work;
 
-import ai.molae.cli.work.Meter;
 import ai.molae.djl.convert.Converter;
 import java.io.PrintWriter;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** Shows work that has several stages, each with a bar of its own. */
-final class StageMeter implements Consumer<Converter.Progress>, AutoCloseable {
+public final class StageMeter implements Consumer<Converter.Progress>, AutoCloseable {
 
     private final PrintWriter err;
     private final boolean quiet;
     private String stage = "";
     private @Nullable Meter meter;
 
-    StageMeter(PrintWriter err, boolean quiet) {
+    /**
+     * Begins before the first stage.
+     *
+     * @param err where lines go where there is no terminal
+     * @param quiet to show nothing
+     */
+    public StageMeter(PrintWriter err, boolean quiet) {
         this.err = err;
         this.quiet = quiet;
     }
 
+    /**
+     * Shows how far it is.
+     *
+     * @param progress the stage, and how much of it is done
+     */
     @Override
     public synchronized void accept(Converter.Progress progress) {
         Meter current = meter;
