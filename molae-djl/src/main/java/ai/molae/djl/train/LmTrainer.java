@@ -1,16 +1,12 @@
 package ai.molae.djl.train;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.training.ParameterStore;
 import ai.molae.cost.CostModel;
 import ai.molae.djl.data.Prefetcher;
 import ai.molae.djl.data.TokenBatch;
 import ai.molae.djl.data.TrainingData;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
-import ai.molae.djl.lm.CausalLmLoss;
 import ai.molae.djl.lm.DistillationLoss;
 import ai.molae.djl.lm.LoraSpec;
 import ai.molae.djl.torch.NativeMemory;
@@ -371,20 +367,10 @@ public final class LmTrainer implements AutoCloseable {
 
     private LmTrainingListener.Evaluation evaluate(TrainingData held) {
         long sequences = config.evaluationBatches() == 0
-                ? held.size()
-                : Math.min(held.size(), (long) config.evaluationBatches() * config.batchSize());
-        double sum = 0;
-        long labels = 0;
-        for (long first = 0; first < sequences; first += config.batchSize()) {
-            TokenBatch batch = held.inOrder(first, (int) Math.min(config.batchSize(), sequences - first));
-            try (NDManager scope = manager.newSubManager()) {
-                NDList outputs = model.forward(new ParameterStore(scope, false), batch.inputs(scope), false);
-                NDArray loss = CausalLmLoss.crossEntropy(outputs.get(0), batch.labels(scope));
-                sum += batch.labelled() * (double) loss.getFloat();
-                labels += batch.labelled();
-            }
-        }
-        return new LmTrainingListener.Evaluation(state.step(), labels == 0 ? 0 : sum / labels, labels);
+                ? Long.MAX_VALUE
+                : (long) config.evaluationBatches() * config.batchSize();
+        ValidationLoss loss = ValidationLoss.of(model, held, config.batchSize(), sequences);
+        return new LmTrainingListener.Evaluation(state.step(), loss.nats(), loss.labels());
     }
 
     private void evaluated(LmTrainingListener.Evaluation evaluation) {
