@@ -46,15 +46,14 @@ import java.util.stream.Stream;
 public final class CustomLlm {
 
     private static final int SEQUENCE = 128;
-    private static final int BATCH = 16;
+    private static final int BATCH = 8;
     /** Checkpoints of a run. */
     private static final int CHECKPOINTS = 12;
 
     private static final long STEP_TOKENS = BATCH * SEQUENCE;
 
-    private static final List<String> NUMBERS = List.of(
-            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
-                    .split(" "));
+    private static final List<String> NUMBERS =
+            List.of("zero", "one", "two", "three", "four", "five", "six", "seven", "eight");
     private static final List<String> NAMES =
             List.of("anna", "ben", "carla", "david", "emma", "felix", "greta", "hugo");
     private static final List<String> THINGS =
@@ -70,10 +69,10 @@ public final class CustomLlm {
         boolean latent = args.length == 0 || !args[0].equals("moe");
         Path out = Path.of(args.length > 1 ? args[1] : latent ? "molae-out/llm" : "molae-out/llm-moe");
         Optional<Path> texts = args.length > 2 ? Optional.of(Path.of(args[2])) : Optional.empty();
-        run(spec(latent, 128), out, texts, 600, new Printer());
+        run(spec(latent, 64), out, texts, 600, new Printer());
     }
 
-    /** The model: 128 wide, four layers. Every MoE layer has 8 experts, two for each token, of which four share a latent space. */
+    /** The model: four layers. Every MoE layer has 8 experts, two for each token, of which four share a latent space. */
     static ModelSpec spec(boolean latent, int width) {
         MoeSpec experts = MoeSpec.builder()
                 .setHiddenSize(width)
@@ -171,12 +170,12 @@ public final class CustomLlm {
         return told;
     }
 
-    /** A line such as "anna has two cups and gets five more. now anna has seven cups." */
+    /** A line such as "anna has two cups and gets four more. now anna has six cups." */
     private static String story(Random random) {
         String name = NAMES.get(random.nextInt(NAMES.size()));
         String thing = THINGS.get(random.nextInt(THINGS.size()));
-        int first = 1 + random.nextInt(9);
-        int more = 1 + random.nextInt(9);
+        int first = 1 + random.nextInt(4);
+        int more = 1 + random.nextInt(4);
         String owned = name + " has " + NUMBERS.get(first) + " " + thing;
         return owned + " and gets " + NUMBERS.get(more) + " more. now " + name + " has " + NUMBERS.get(first + more)
                 + " " + thing + ".\n";

@@ -48,6 +48,9 @@ public final class EasyTrainLayer {
     private static final int SPIRALS = 3;
     private static final int POINTS = 1500;
     private static final int BATCH = 50;
+    /** Epochs between two lines of the console. */
+    private static final int STAGE = 5;
+
     private static final String NAME = "spirals";
 
     /** Eight experts, two for each point; groups of four share a latent space of 16 numbers. */
@@ -56,7 +59,7 @@ public final class EasyTrainLayer {
             .setIntermediateSize(32)
             .setNumExperts(8)
             .setTopK(2)
-            .optRouter(RouterSpec.builder().optAuxLossCoef(0.01).build()) // keeps all experts busy
+            .optRouter(RouterSpec.builder().optAuxLossCoef(0.05).build()) // keeps all experts busy
             .optLatent(LatentSpec.builder().setLatentSize(16).setGroupSize(4).build())
             .build();
 
@@ -70,7 +73,7 @@ public final class EasyTrainLayer {
 
     /** Runs the example. */
     public static void main(String[] args) throws Exception {
-        run(Path.of(args.length > 0 ? args[0] : "molae-out/spirals"), 30);
+        run(Path.of(args.length > 0 ? args[0] : "molae-out/spirals"), 20);
     }
 
     static Result run(Path folder, int epochs) throws Exception {
@@ -98,12 +101,12 @@ public final class EasyTrainLayer {
             try (Trainer trainer = model.newTrainer(config)) {
                 trainer.setMetrics(new Metrics());
                 trainer.initialize(new Shape(BATCH, 2));
-                for (int done = 0; done < epochs; done += 10) {
+                for (int done = 0; done < epochs; done += STAGE) {
                     load.clear();
-                    EasyTrain.fit(trainer, Math.min(10, epochs - done), dataset(training), dataset(validation));
+                    EasyTrain.fit(trainer, Math.min(STAGE, epochs - done), dataset(training), dataset(validation));
                     System.out.printf(
                             "%3d epochs: loss %.3f, accuracy %.3f, on points not trained on %.3f; %s%n",
-                            Math.min(done + 10, epochs),
+                            Math.min(done + STAGE, epochs),
                             trainer.getTrainingResult().getTrainLoss(),
                             trainer.getTrainingResult().getTrainEvaluation("Accuracy"),
                             trainer.getTrainingResult().getValidateEvaluation("Accuracy"),

@@ -13,13 +13,13 @@ class EasyTrainLayerTest {
 
     @Test
     void learnsWithAllExpertsAndLoadsWhatItSaved() throws Exception {
-        EasyTrainLayer.Result result = EasyTrainLayer.run(folder, 10);
+        EasyTrainLayer.Result result = EasyTrainLayer.run(folder, 5);
 
         assertThat(result.validationAccuracy())
                 .as("guessing is right for a third")
                 .isGreaterThan(0.8f);
-        // Ten epochs of 1500 points, each of which chooses two experts.
-        assertThat(result.load().total()).isEqualTo(10 * 1500 * 2);
+        // Five epochs of 1500 points, each of which chooses two experts.
+        assertThat(result.load().total()).isEqualTo(5 * 1500 * 2);
         assertThat(result.load().idleExperts()).isZero();
         assertThat(result.loadedDifference()).isZero();
     }
