@@ -88,7 +88,7 @@ public final class CustomLlm {
                 .setAttention(GroupedQueryAttentionSpec.of(4, 2, width / 4))
                 .addLayers(1, DenseSpec.swiglu(width, 3 * width))
                 .addLayers(3, latent ? factored : experts)
-                .optMaxPositionEmbeddings(4 * SEQUENCE)
+                .optMaxPositionEmbeddings(SEQUENCE) // further than it was trained on a model only babbles
                 .build();
     }
 
