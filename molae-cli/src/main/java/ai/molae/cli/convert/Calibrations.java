@@ -2,12 +2,9 @@ package ai.molae.cli.convert;
 
 import ai.molae.cli.work.Interruption;
 import ai.molae.cli.work.Meter;
-import ai.molae.djl.convert.ConversionMethod;
-import ai.molae.djl.convert.Weighting;
 import ai.molae.djl.convert.calibrate.Calibration;
 import ai.molae.djl.convert.calibrate.CalibrationWindows;
 import ai.molae.djl.convert.calibrate.Calibrator;
-import ai.molae.djl.convert.calibrate.InnerMoments;
 import ai.molae.djl.convert.calibrate.MomentSettings;
 import ai.molae.djl.hf.Checkpoint;
 import java.io.IOException;
@@ -94,16 +91,5 @@ final class Calibrations {
                 shown.close();
             }
         }
-    }
-
-    /** The moments that a method reads. */
-    static MomentSettings settings(ConversionMethod method) {
-        return settings(method.weighting(), method.alternatingSweeps() > 0);
-    }
-
-    /** The moments that a norm needs. */
-    static MomentSettings settings(Weighting weighting, boolean expertInputs) {
-        return new MomentSettings(
-                expertInputs, weighting == Weighting.SENSITIVITY ? InnerMoments.DIAGONAL : InnerMoments.NONE);
     }
 }

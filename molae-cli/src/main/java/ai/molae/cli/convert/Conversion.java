@@ -80,7 +80,7 @@ final class Conversion {
         if (options.calibration.isGiven()) {
             Calibrations calibrations =
                     new Calibrations(options.calibration, options.texts, console.getErr(), options.quiet, interruption);
-            builder.optCalibration(calibrations.get(source, Calibrations.settings(method), work.calibration()));
+            builder.optCalibration(calibrations.get(source, method.moments(), work.calibration()));
             calibrations.windows(source, method.distillation().isPresent()).ifPresent(builder::optText);
         }
         // An empty folder may be the target's place.

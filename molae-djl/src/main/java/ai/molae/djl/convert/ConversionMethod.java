@@ -1,5 +1,7 @@
 package ai.molae.djl.convert;
 
+import ai.molae.djl.convert.calibrate.InnerMoments;
+import ai.molae.djl.convert.calibrate.MomentSettings;
 import ai.molae.spec.ExpertOperator;
 import java.util.EnumSet;
 import java.util.List;
@@ -174,6 +176,16 @@ public record ConversionMethod(
      */
     public boolean needsCalibration() {
         return weighting.needsCalibration() || groups.kind() == GroupPolicy.Kind.CO_ACTIVATION || alternatingSweeps > 0;
+    }
+
+    /**
+     * What its calibration has to hold.
+     *
+     * @return the settings for a {@link ai.molae.djl.convert.calibrate.Calibrator}; the least there are if no calibration is needed
+     */
+    public MomentSettings moments() {
+        return new MomentSettings(
+                alternatingSweeps > 0, weighting == Weighting.SENSITIVITY ? InnerMoments.DIAGONAL : InnerMoments.NONE);
     }
 
     /** Builds a {@link ConversionMethod}. */

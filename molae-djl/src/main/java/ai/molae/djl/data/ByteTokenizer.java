@@ -1,8 +1,10 @@
 package ai.molae.djl.data;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 
-/** One token per UTF-8 byte; byte 0, which text does not contain, ends a document. Needs no vocabulary file. */
+/** One token per UTF-8 byte; byte 0, which text does not contain, ends a document. Needs no vocabulary file, but can write one: {@link #save}. */
 public final class ByteTokenizer implements Tokenizer {
 
     /** The number of byte values. */
@@ -47,5 +49,17 @@ public final class ByteTokenizer implements Tokenizer {
     @Override
     public String identity() {
         return "bytes";
+    }
+
+    /**
+     * Completes the checkpoint of a model of bytes, so that it is opened like any other: {@code tokenizer.json} and {@code tokenizer_config.json}, by
+     * which {@link HfTokenizer} and Hugging Face's library give the same ids, and {@code generation_config.json}, by which a text ends at token 0. Its
+     * text is {@code <|endoftext|>}, and that text is this token.
+     *
+     * @param folder where; created if absent. Files of these names are replaced
+     * @throws IOException if writing fails; each file is then complete or as it was
+     */
+    public void save(Path folder) throws IOException {
+        ByteTokenizerFiles.write(folder);
     }
 }

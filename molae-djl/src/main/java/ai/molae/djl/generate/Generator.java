@@ -108,7 +108,21 @@ public final class Generator {
      * @throws IllegalArgumentException if the prompt is empty, too long or has an id outside [0, V)
      */
     public Generation complete(int[] prompt, Sampling sampling) {
-        return complete(List.of(prompt), sampling, (sequence, token) -> {}).get(0);
+        return complete(prompt, sampling, token -> {});
+    }
+
+    /**
+     * Continues a prompt, tells of each new token as soon as it is known, and in the end how it went.
+     *
+     * @param prompt at least one token id, fewer than the model's {@code maxPositionEmbeddings}
+     * @param sampling how to choose tokens and when to stop
+     * @param onToken called with each new id, on this thread; what it throws ends the generation and reaches the caller
+     * @return the new tokens, why they ended and, if this generator tells that, how probable they were
+     * @throws IllegalArgumentException if the prompt is empty, too long or has an id outside [0, V)
+     */
+    public Generation complete(int[] prompt, Sampling sampling, IntConsumer onToken) {
+        return complete(List.of(prompt), sampling, (sequence, token) -> onToken.accept(token))
+                .get(0);
     }
 
     /**

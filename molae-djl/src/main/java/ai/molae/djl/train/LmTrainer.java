@@ -325,8 +325,15 @@ public final class LmTrainer implements AutoCloseable {
      * @return what it found; empty without validation data. The configuration says how many batches of it
      */
     public Optional<LmTrainingListener.Evaluation> evaluate() {
-        return validation.map(held ->
-                ValidationLoss.of(model, held, config.batchSize(), config.evaluationBatches(), manager, state.step()));
+        return validation.map(this::evaluate);
+    }
+
+    private LmTrainingListener.Evaluation evaluate(TrainingData held) {
+        long sequences = config.evaluationBatches() == 0
+                ? Long.MAX_VALUE
+                : (long) config.evaluationBatches() * config.batchSize();
+        ValidationLoss loss = ValidationLoss.of(model, held, config.batchSize(), sequences);
+        return new LmTrainingListener.Evaluation(state.step(), loss.nats(), loss.labels());
     }
 
     private void evaluated(LmTrainingListener.Evaluation evaluation) {

@@ -71,6 +71,19 @@ class GeneratorTest {
     }
 
     @Test
+    void tellsOfEachTokenOfACompletion() {
+        List<Integer> told = new ArrayList<>();
+
+        Generation completion = generator.complete(PROMPT, Sampling.greedy(5), told::add);
+
+        assertThat(told)
+                .hasSize(5)
+                .isEqualTo(Arrays.stream(completion.tokens()).boxed().toList());
+        assertThat(completion.tokens()).isEqualTo(generator.generate(PROMPT, Sampling.greedy(5)));
+        assertThat(completion.stopReason()).isEqualTo(StopReason.MAX_NEW_TOKENS);
+    }
+
+    @Test
     void takesTheMostProbableTokenOfAFullForwardEachTime() {
         int[] text = PROMPT;
         for (int i = 0; i < 8; i++) {

@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  *         .setCheckpoint(checkpoint)
  *         .setWindows(CalibrationWindows.of(data, 262_144))
  *         .setTarget(Path.of("calibration"))
- *         .optSettings(new MomentSettings(false, InnerMoments.DIAGONAL))
+ *         .optSettings(method.moments())
  *         .build()
  *         .calibrate();
  * }</pre>

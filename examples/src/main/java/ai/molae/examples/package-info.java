@@ -1,0 +1,5 @@
+/** Complete programs to copy. Each class stands alone. */
+@NullMarked
+package ai.molae.examples;
+
+import org.jspecify.annotations.NullMarked;
