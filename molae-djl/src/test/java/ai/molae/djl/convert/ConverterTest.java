@@ -9,7 +9,6 @@ import ai.molae.djl.safetensors.TensorType;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.EnumSet;
