@@ -17,11 +17,11 @@ class ArchitectureTest {
             .importPackages("ai.molae");
 
     @Test
-    void usesTheJdkAndSlf4jOnly() {
+    void usesTheJdkOnly() {
         classes()
                 .should()
                 .onlyDependOnClassesThat()
-                .resideInAnyPackage("ai.molae..", "java..", "org.slf4j..")
+                .resideInAnyPackage("ai.molae..", "java..")
                 .allowEmptyShould(true)
                 .check(CORE);
     }

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -56,8 +57,8 @@ class ResumeCommandTest {
     }
 
     /** Loss and gradient norm of each step, in all digits. */
-    private static TreeMap<Integer, String> steps(Path run) throws IOException {
-        TreeMap<Integer, String> steps = new TreeMap<>();
+    private static NavigableMap<Integer, String> steps(Path run) throws IOException {
+        NavigableMap<Integer, String> steps = new TreeMap<>();
         for (String line : Files.readAllLines(run.resolve("metrics.jsonl"))) {
             JsonObject step = JsonParser.parseString(line).getAsJsonObject();
             if (step.has("loss")) {
@@ -123,7 +124,7 @@ class ResumeCommandTest {
                 out,
                 "--from " + model + " --tokenizer bytes --mode lora --lora-rank 2 --upcycle 2 --accumulate 2"
                         + " --optimizer muon --packing inside --keep 9 --evaluate-every 5"));
-        TreeMap<Integer, String> steps = steps(out);
+        NavigableMap<Integer, String> steps = steps(out);
         byte[] weights = weights(out);
 
         CommandRun again = run(List.of("resume", out.toString(), "--at", "8", "--quiet"));

@@ -48,7 +48,8 @@ class ReportBrowserTest {
         }
     }
 
-    @SuppressWarnings("unchecked")
+    /** What a script returns, of which the caller knows the type. */
+    @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
     private static <T> T js(String script, Object... arguments) {
         return (T) driver.executeScript(script, arguments);
     }

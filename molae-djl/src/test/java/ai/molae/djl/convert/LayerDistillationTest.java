@@ -235,7 +235,7 @@ class LayerDistillationTest {
             for (ExpertOperator operator : STANDARD.operators()) {
                 NDArray w = ExpertMatrices.of(manager, factored, i, operator);
                 switch (operator) {
-                    case GATE -> WeightSource.assign(w, array(original, "gate_up"), 2 * i * matrix);
+                    case GATE -> WeightSource.assign(w, array(original, "gate_up"), 2L * i * matrix);
                     case UP -> WeightSource.assign(w, array(original, "gate_up"), (2 * i + 1) * matrix);
                     case DOWN -> WeightSource.assign(w, array(original, "down"), i * matrix);
                 }

@@ -100,8 +100,8 @@ final class SmallMoe {
         Random random = new Random(seed);
         return (parameter, shape, values) -> {
             boolean down = parameter.endsWith(".mlp.down") && shape.dimension() == 3;
-            boolean upper = parameter.endsWith(".mlp.gate_up") && shape.dimension() == 3
-                    || parameter.endsWith(".mlp.up") && shape.dimension() == 3;
+            boolean upper =
+                    (parameter.endsWith(".mlp.gate_up") || parameter.endsWith(".mlp.up")) && shape.dimension() == 3;
             if (!down && !upper) {
                 return;
             }

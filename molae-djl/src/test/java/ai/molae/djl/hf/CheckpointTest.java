@@ -8,13 +8,12 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.molae.cost.CostModel;
+import ai.molae.djl.Logged;
 import ai.molae.djl.hf.EditedCheckpoint.Tensor;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.safetensors.SafetensorsException;
 import ai.molae.djl.torch.Precision;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.StandardCharsets;
@@ -24,7 +23,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -42,19 +40,6 @@ class CheckpointTest {
     @AfterEach
     void close() {
         manager.close();
-    }
-
-    /** What a task logs. */
-    private static String log(Callable<?> task) throws Exception {
-        PrintStream err = System.err;
-        ByteArrayOutputStream log = new ByteArrayOutputStream();
-        try (PrintStream capture = new PrintStream(log, true, StandardCharsets.UTF_8)) {
-            System.setErr(capture);
-            task.call();
-        } finally {
-            System.setErr(err);
-        }
-        return log.toString(StandardCharsets.UTF_8);
     }
 
     @Test
@@ -85,7 +70,7 @@ class CheckpointTest {
     @Test
     void aTiedHeadIsTheEmbedding() throws Exception {
         Path written = tied().write(folder.resolve("tied"));
-        assertThat(log(() -> Loading.load(manager, written))).doesNotContain("lm_head");
+        assertThat(Logged.by(() -> Loading.load(manager, written))).doesNotContain("lm_head");
         assertThat(Loading.logits(written)).containsExactly(untiedLogits());
         assertThat(Loading.logits(Loading.loadForInference(manager, written, Precision.FLOAT32)))
                 .containsExactly(untiedLogits(), within(1e-5f));
@@ -96,7 +81,7 @@ class CheckpointTest {
         EditedCheckpoint edited = tied();
         Path written = edited.put("lm_head.weight", edited.tensor("model.embed_tokens.weight"))
                 .write(folder.resolve("tied"));
-        assertThat(log(() -> Loading.load(manager, written))).doesNotContain("lm_head");
+        assertThat(Logged.by(() -> Loading.load(manager, written))).doesNotContain("lm_head");
         assertThat(Loading.logits(written)).containsExactly(untiedLogits());
     }
 
@@ -107,12 +92,12 @@ class CheckpointTest {
         float[] other = edited.tensor("model.embed_tokens.weight").values().clone();
         other[other.length - 1] += 1;
         Path written = edited.put("lm_head.weight", Tensor.of(other, 112, 32)).write(folder.resolve("tied"));
-        assertThat(log(() -> infer
+        assertThat(Logged.by(() -> infer
                         ? Loading.loadForInference(manager, written, Precision.BFLOAT16)
                         : Loading.load(manager, written)))
                 .contains(written + ": lm_head.weight differs from the embedding")
                 .contains("tie_word_embeddings");
-        assertThat(Loading.logits(written)).containsExactly(untiedLogits());
+        Logged.by(() -> assertThat(Loading.logits(written)).containsExactly(untiedLogits()));
     }
 
     // ---- files ----

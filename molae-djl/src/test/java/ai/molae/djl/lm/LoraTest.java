@@ -13,6 +13,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.SequentialBlock;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import ai.molae.djl.torch.AdapterReference;
@@ -409,10 +410,12 @@ class LoraTest {
     }
 
     private static void save(CausalLm block, Path folder, String name) throws IOException {
-        // Not closed, because the model would close the block with it.
-        Model model = Model.newInstance(name, "PyTorch");
-        model.setBlock(block);
-        model.save(folder, name);
+        try (Model model = Model.newInstance(name, "PyTorch")) {
+            model.setBlock(block);
+            model.save(folder, name);
+            // A model closes the block that it has.
+            model.setBlock(new SequentialBlock());
+        }
     }
 
     private static Model load(Path folder, String name) throws IOException, MalformedModelException {

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -51,8 +52,8 @@ class KilledRunTest {
     }
 
     /** The loss of every step and evaluation in bits; a step that was made twice must have been the same twice. */
-    private static TreeMap<String, String> steps(List<String> lines) {
-        TreeMap<String, String> steps = new TreeMap<>();
+    private static Map<String, String> steps(List<String> lines) {
+        Map<String, String> steps = new TreeMap<>();
         for (String line : lines) {
             String[] words = line.split(" ", 3);
             if (words[0].equals("step") || words[0].equals("evaluation")) {

@@ -101,7 +101,7 @@ class OptimizersTest {
     private static void steps(Optimizer optimizer, TrainedArrays arrays, int from, int to) {
         for (int step = from; step < to; step++) {
             arrays.backward(arrays.randomGradients(step));
-            optimizer.step(0.01, 100 * (step + 1), 1);
+            optimizer.step(0.01, 100L * (step + 1), 1);
         }
     }
 

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDManager;
+import ai.molae.djl.Logged;
 import ai.molae.djl.data.PackedWindows;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
@@ -215,7 +216,7 @@ class ResumeTest {
     }
 
     @Test
-    void aDamagedCheckpointIsNamedAndTheOneBeforeCanBeResumed() throws IOException {
+    void aDamagedCheckpointIsNamedAndTheOneBeforeCanBeResumed() throws Exception {
         TrainingConfig config = config(12).build();
         SmallRun.Recorder whole = run(model(manager, MOE, Precision.FLOAT32), config, -1);
         Path last = folder.resolve("step-0000000012");
@@ -230,7 +231,11 @@ class ResumeTest {
                     .hasMessageContaining("the one before it is " + folder.resolve("step-0000000008"));
             assertThat(trainer.step()).isZero();
 
-            trainer.resume(folder.resolve("step-0000000008"));
+            assertThat(Logged.by(() -> {
+                        trainer.resume(folder.resolve("step-0000000008"));
+                        return null;
+                    }))
+                    .contains(last + " is later than the one resumed and now called step-0000000012.abandoned");
             trainer.train();
         }
         assertThat(again.losses()).isEqualTo(whole.losses().subList(8, 12));
@@ -290,7 +295,7 @@ class ResumeTest {
     }
 
     @Test
-    void otherSettingsAreRefusedUnlessAccepted() throws IOException {
+    void otherSettingsAreRefusedUnlessAccepted() throws Exception {
         run(model(manager, MOE, Precision.FLOAT32), config(4).build(), -1);
         CausalLm model = model(manager, MOE, Precision.FLOAT32);
         TrainingConfig longer = config(6).setBatchSize(4).build();
@@ -305,7 +310,8 @@ class ResumeTest {
         try (LmTrainer trainer = trainer(model, longer, new SmallRun.Recorder())
                 .optAllowChanges(true)
                 .build()) {
-            assertThat(trainer.resume()).isPresent();
+            assertThat(Logged.by(() -> assertThat(trainer.resume()).isPresent()))
+                    .contains("with other settings: batch_size was 8 and is 4");
             trainer.train();
             assertThat(trainer.step()).isEqualTo(6);
         }

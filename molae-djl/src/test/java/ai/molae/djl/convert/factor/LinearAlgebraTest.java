@@ -26,7 +26,7 @@ class LinearAlgebraTest {
         manager.getEngine().setRandomSeed(1);
         NDArray scales =
                 manager.arange(1f, n + 1f).toType(DataType.FLOAT64, false).pow(-0.5);
-        NDArray x = manager.randomNormal(new Shape(2 * n, n))
+        NDArray x = manager.randomNormal(new Shape(2L * n, n))
                 .toType(DataType.FLOAT64, false)
                 .mul(scales);
         NDArray gram = LinearAlgebra.zeros(manager, n);
