@@ -35,7 +35,7 @@ class ShadedConsumerTest {
                 List.of("-jar", consumer.target("app.jar").toString()));
 
         assertThat(run.out().lines())
-                .containsExactly("engines [PyTorch, Rust]", "engine PyTorch", "output (4, 16)", "tokens 2");
+                .containsExactly("engines [PyTorch, RPC, Rust]", "engine PyTorch", "output (4, 16)", "tokens 2");
         assertThat(run.calls()).as("calls into a network").isZero();
     }
 }

@@ -1,6 +1,7 @@
 package org.example.modular;
 
 import ai.djl.engine.Engine;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -20,12 +21,13 @@ import java.util.TreeSet;
 public class ModularMain {
 
     public static void main(String[] args) throws Exception {
-        for (Class<?> type : List.of(ModularMain.class, CostModel.class, MoeBlock.class, Engine.class, HfTokenizer.class)) {
+        for (Class<?> type : List.of(ModularMain.class, CostModel.class, MoeBlock.class, Engine.class, HuggingFaceTokenizer.class)) {
             System.out.println("module " + type.getModule().getName());
         }
         System.out.println("engines " + new TreeSet<>(Engine.getAllEngines()));
+        Module module = Engine.getInstance().getClass().getModule();
         System.out.println("engine " + Engine.getInstance().getEngineName() + " of "
-                + Engine.getInstance().getClass().getModule().getName());
+                + (module.isNamed() ? module.getName() : "no module"));
 
         MoeSpec spec = MoeSpec.builder()
                 .setHiddenSize(16)
