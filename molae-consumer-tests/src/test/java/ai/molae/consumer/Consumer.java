@@ -71,7 +71,9 @@ record Consumer(Path folder) {
         maven.setMavenHome(new File(System.getProperty("consumers.maven.home")));
         maven.setLocalRepositoryDirectory(new File(System.getProperty("consumers.repository")));
         InvocationResult result = maven.execute(request);
-        assertThat(result.getExitCode()).as("mvn package in %s%n%s", folder, output).isZero();
+        assertThat(result.getExitCode())
+                .as("mvn package in %s%n%s", folder, output)
+                .isZero();
     }
 
     /** What {@code mvn package} made. */
@@ -118,7 +120,8 @@ record Consumer(Path folder) {
                 <id>fetched</id><url>%s</url>
                 <releases><checksumPolicy>ignore</checksumPolicy></releases><snapshots><enabled>false</enabled></snapshots>
                 """
-                        .formatted(Path.of(System.getProperty("consumers.fetched")).toUri());
+                        .formatted(
+                                Path.of(System.getProperty("consumers.fetched")).toUri());
         return Files.writeString(
                 settings,
                 """

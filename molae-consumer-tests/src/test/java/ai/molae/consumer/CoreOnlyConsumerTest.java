@@ -39,11 +39,12 @@ class CoreOnlyConsumerTest {
     @ParameterizedTest
     @MethodSource("ai.molae.consumer.Jdk#all")
     void itsJarIsEnough(Jdk jdk) throws Exception {
-        String classPath = consumer.target("app.jar") + File.pathSeparator
+        String classPath = consumer.target("app.jar")
+                + File.pathSeparator
                 + consumer.target("lib").resolve("molae-core-" + System.getProperty("consumers.version") + ".jar");
 
-        JavaRun run = JavaRun.of(
-                jdk, workplace.resolve("machine"), workplace, List.of("-cp", classPath, "CoreOnlyMain"));
+        JavaRun run =
+                JavaRun.of(jdk, workplace.resolve("machine"), workplace, List.of("-cp", classPath, "CoreOnlyMain"));
 
         assertThat(run.out()).isEqualTo("parameters " + (32 * 3 * 512 * 256 + 32 * 512) + " 6701056\n");
         assertThat(run.err()).isEmpty();

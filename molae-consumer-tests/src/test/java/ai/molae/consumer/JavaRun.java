@@ -30,8 +30,8 @@ record JavaRun(String out, String err, int calls) {
         Path out = folder.resolve("stdout.txt");
         Path err = folder.resolve("stderr.txt");
         try (NoNetwork network = new NoNetwork()) {
-            List<String> command =
-                    new ArrayList<>(List.of(jdk.home().resolve("bin").resolve("java").toString()));
+            List<String> command = new ArrayList<>(
+                    List.of(jdk.home().resolve("bin").resolve("java").toString()));
             command.addAll(network.options());
             command.add("-Dai.djl.offline=true");
             command.add("-Duser.home=" + Files.createDirectories(machine.resolve("home")));

@@ -101,9 +101,7 @@ class ModularConsumerTest {
             }
         }
 
-        assertThat(owners)
-                .containsEntry("ai.molae.spec", "ai.molae.core")
-                .containsEntry("ai.djl.engine", "ai.djl.api");
+        assertThat(owners).containsEntry("ai.molae.spec", "ai.molae.core").containsEntry("ai.djl.engine", "ai.djl.api");
     }
 
     /** Why it stays on the class path: if this fails, it need not any more. */
@@ -119,7 +117,8 @@ class ModularConsumerTest {
     private static JavaRun run(Jdk jdk, Predicate<Path> onModulePath, String... nativeAccess) throws Exception {
         Map<Boolean, List<Path>> jars = jars().stream().collect(Collectors.partitioningBy(onModulePath));
         List<String> arguments = new ArrayList<>(jdk.nativeAccess(nativeAccess));
-        arguments.addAll(List.of("--module-path", consumer.target("app.jar") + File.pathSeparator + path(jars.get(true))));
+        arguments.addAll(
+                List.of("--module-path", consumer.target("app.jar") + File.pathSeparator + path(jars.get(true))));
         arguments.addAll(List.of("--class-path", path(jars.get(false))));
         arguments.addAll(List.of("--module", "org.example.modular/org.example.modular.ModularMain"));
         return JavaRun.of(jdk, workplace.resolve("machine"), workplace, arguments);

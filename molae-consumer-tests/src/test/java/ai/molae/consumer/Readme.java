@@ -45,9 +45,10 @@ record Readme(String pom, String imports, List<String> statements) {
                 .filter(block -> !isImports(block))
                 .toList();
         if (poms.size() != 1 || imports.size() != 1 || statements.isEmpty()) {
-            throw new IllegalArgumentException("README.md should have one block of xml with molae-bom, one of java with imports only, and "
-                    + "others of java that use them, but has " + poms.size() + ", " + imports.size() + " and "
-                    + statements.size() + ".");
+            throw new IllegalArgumentException(
+                    "README.md should have one block of xml with molae-bom, one of java with imports only, and "
+                            + "others of java that use them, but has " + poms.size() + ", " + imports.size() + " and "
+                            + statements.size() + ".");
         }
         return new Readme(poms.get(0), imports.get(0), statements);
     }

@@ -47,7 +47,8 @@ class ReadmeConsumerTest {
                         .toList());
         assertThat(run.calls()).as("calls into a network").isZero();
         assertThat(machine(jdk).resolve("engines/pytorch"))
-                .isDirectoryRecursivelyContaining(file -> file.getFileName().toString().contains("torch_cpu"));
+                .isDirectoryRecursivelyContaining(
+                        file -> file.getFileName().toString().contains("torch_cpu"));
         assertThat(machine(jdk).resolve("home/.djl.ai")).doesNotExist();
     }
 
@@ -62,7 +63,9 @@ class ReadmeConsumerTest {
         JavaRun run = run(
                 jdk,
                 folder,
-                Stream.concat(Stream.of("GoldenCheck"), numbers(golden, "prompt").map(String::valueOf))
+                Stream.concat(
+                                Stream.of("GoldenCheck"),
+                                numbers(golden, "prompt").map(String::valueOf))
                         .toArray(String[]::new));
 
         assertThat(run.out()).contains("greedy " + numbers(golden, "tokens").toList());
@@ -72,14 +75,14 @@ class ReadmeConsumerTest {
     @MethodSource("ai.molae.consumer.Jdk#all")
     void theSmallestBenchmarkRunsOffline(Jdk jdk) throws Exception {
         Path folder = userFolder(jdk);
-        List<String> arguments =
-                Stream.of(
-                                jdk.nativeAccess("ALL-UNNAMED").stream(),
-                                Stream.of("-jar", System.getProperty("consumers.benchmarks"), "LayerForward"),
-                                Stream.of("-p", "scale=TINY", "-p", "shape=OLMOE_1B_7B", "-p", "variant=MOLAE", "-p", "tokens=2"),
-                                Stream.of("-f", "1", "-wi", "1", "-w", "10ms", "-i", "1", "-r", "10ms"))
-                        .flatMap(part -> part)
-                        .toList();
+        List<String> arguments = Stream.of(
+                        jdk.nativeAccess("ALL-UNNAMED").stream(),
+                        Stream.of("-jar", System.getProperty("consumers.benchmarks"), "LayerForward"),
+                        Stream.of(
+                                "-p", "scale=TINY", "-p", "shape=OLMOE_1B_7B", "-p", "variant=MOLAE", "-p", "tokens=2"),
+                        Stream.of("-f", "1", "-wi", "1", "-w", "10ms", "-i", "1", "-r", "10ms"))
+                .flatMap(part -> part)
+                .toList();
 
         JavaRun run = JavaRun.of(jdk, machine(jdk), folder, arguments);
 

@@ -13,8 +13,8 @@ class ReadmeTest {
 
     @Test
     void takesTheBlocksFromBetweenTheirFences() {
-        Readme readme =
-                Readme.of("Text\n" + POM + "```xml\n<other/>\n```\n" + IMPORTS + STATEMENT + "```text\nout\n```\n" + STATEMENT);
+        Readme readme = Readme.of(
+                "Text\n" + POM + "```xml\n<other/>\n```\n" + IMPORTS + STATEMENT + "```text\nout\n```\n" + STATEMENT);
 
         assertThat(readme.pom()).isEqualTo("<artifactId>molae-bom</artifactId>\n");
         assertThat(readme.imports()).isEqualTo("import java.util.*;\n\nimport java.nio.file.Path;\n");
