@@ -8,16 +8,24 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import java.util.jar.JarFile;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A project that copies README.md word for word, on a machine with no network and nothing in DJL's caches. */
 class ReadmeConsumerTest {
+
+    private static final Pattern PLATFORM = Pattern.compile("\\b(linux|osx|win)-(x86_64|aarch64)\\b");
 
     @TempDir
     private static Path workplace;
@@ -88,6 +96,33 @@ class ReadmeConsumerTest {
 
         assertThat(run.out()).contains("# Run complete.").containsPattern("LayerForward\\S* .*MOLAE");
         assertThat(run.calls()).as("calls into a network").isZero();
+    }
+
+    /** PyTorch itself comes from a jar for each, of which only this machine's is fetched. */
+    @Test
+    void djlsLibrariesHaveEveryPlatformThatReadmeNames() throws IOException {
+        Set<String> platforms =
+                PLATFORM.matcher(readme.pom()).results().map(MatchResult::group).collect(Collectors.toSet());
+
+        assertThat(platforms).isNotEmpty();
+        assertThat(folders("pytorch-jni-", "jnilib/")).containsAll(platforms);
+        assertThat(folders("tokenizers-", "native/lib/")).containsAll(platforms);
+    }
+
+    /** The names of the folders in a folder of a jar. */
+    private static Set<String> folders(String jar, String inside) throws IOException {
+        try (Stream<Path> jars = Files.list(consumer.target("lib"));
+                JarFile file = new JarFile(
+                        jars.filter(path -> path.getFileName().toString().startsWith(jar))
+                                .findFirst()
+                                .orElseThrow()
+                                .toFile())) {
+            return file.stream()
+                    .map(entry -> entry.getName())
+                    .filter(name -> name.startsWith(inside) && name.indexOf('/', inside.length()) > 0)
+                    .map(name -> name.substring(inside.length(), name.indexOf('/', inside.length())))
+                    .collect(Collectors.toSet());
+        }
     }
 
     private static JavaRun run(Jdk jdk, Path folder, String... mainAndArguments) throws Exception {
