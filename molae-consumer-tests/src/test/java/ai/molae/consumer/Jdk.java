@@ -40,6 +40,11 @@ record Jdk(Path home, int version) {
                 : List.of("--enable-native-access=" + String.join(",", modules));
     }
 
+    /** What JMH needs besides, which reads object offsets by an old way. */
+    List<String> unsafeMemoryAccess() {
+        return version < NATIVE_ACCESS_IS_ASKED_FOR ? List.of() : List.of("--sun-misc-unsafe-memory-access=allow");
+    }
+
     @Override
     public String toString() {
         return "JDK " + version;
