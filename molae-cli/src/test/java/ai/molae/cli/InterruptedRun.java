@@ -20,6 +20,8 @@ record InterruptedRun(int exitCode, String output) {
     static InterruptedRun of(String lineStart, String... args) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                // As the launcher does: newer JVMs would print a warning first.
+                "--enable-native-access=ALL-UNNAMED",
                 "-Dai.djl.offline=true",
                 "-Dmolae.cache=" + System.getProperty("molae.cache", "target/molae-cache"),
                 "-cp",
