@@ -6,7 +6,6 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -108,7 +107,7 @@ public record Environment(Map<String, String> facts) {
     public static Environment read(Path file) throws IOException {
         Map<String, String> facts = new LinkedHashMap<>();
         try {
-            JsonElement root = JsonParser.parseString(Files.readString(file));
+            JsonElement root = JsonParser.parseString(Results.text(file));
             if (!root.isJsonObject()) {
                 throw new IOException(file + " should be an object of texts");
             }

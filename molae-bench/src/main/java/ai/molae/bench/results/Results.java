@@ -1,5 +1,6 @@
 package ai.molae.bench.results;
 
+import ai.molae.djl.files.SmallText;
 import com.google.gson.Gson;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -9,7 +10,7 @@ import com.google.gson.TypeAdapter;
 import com.google.gson.stream.JsonReader;
 import java.io.IOException;
 import java.io.StringReader;
-import java.nio.file.Files;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -41,7 +42,18 @@ public final class Results {
      * @throws IOException if it cannot be read, or is not what JMH writes; the message names the file and the place
      */
     public static List<Result> read(Path file) throws IOException {
-        return parse(Files.readString(file), file.toString());
+        return parse(text(file), file.toString());
+    }
+
+    /** The text of a file; faults are IOExceptions that name it. */
+    static String text(Path file) throws IOException {
+        try {
+            return SmallText.read(file, SmallText.LISTS);
+        } catch (CharacterCodingException e) {
+            throw new IOException(file + " is not text in UTF-8", e);
+        } catch (IllegalArgumentException e) {
+            throw new IOException(String.valueOf(e.getMessage()), e);
+        }
     }
 
     /**

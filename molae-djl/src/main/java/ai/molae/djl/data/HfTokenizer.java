@@ -1,6 +1,8 @@
 package ai.molae.djl.data;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.molae.djl.files.SmallText;
+import ai.molae.djl.torch.Telemetry;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -18,6 +20,10 @@ import java.util.Optional;
  * <p>Safe for concurrent use. Holds native memory until it is closed.
  */
 public final class HfTokenizer implements Tokenizer, AutoCloseable {
+
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
 
     private static final String FILE = "tokenizer.json";
     private static final String LIBRARY = "ai.djl.huggingface:tokenizers";
@@ -60,7 +66,7 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
             }
             specialTokens.put(key, new SpecialToken(text, id));
         });
-        String identity = FILE + " " + ContentHash.of(Files.readAllBytes(file));
+        String identity = FILE + " " + ContentHash.of(SmallText.bytes(file, SmallText.VOCABULARY));
         return new HfTokenizer(nativeTokenizer(file), identity, contents.vocabSize(), specialTokens);
     }
 
