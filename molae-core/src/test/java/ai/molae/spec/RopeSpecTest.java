@@ -171,6 +171,7 @@ class RopeSpecTest {
         assertThatThrownBy(() -> new RopeScaling.Yarn(4, 4096, 1e308, 1, 1, 1, true))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("1.0E308");
-        assertThat(new RopeSpec(1, false, new RopeScaling.None()).frequencies(4, 8)).containsOnly(1.0);
+        assertThat(new RopeSpec(1, false, new RopeScaling.None()).frequencies(4, 8))
+                .containsOnly(1.0);
     }
 }

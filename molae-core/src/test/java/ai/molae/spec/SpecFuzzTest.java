@@ -134,8 +134,7 @@ class SpecFuzzTest {
         LatentSpec.Builder builder =
                 LatentSpec.builder().setLatentSize(size(choices, "latentSize")).optTiedGateUp(choices.flag("tied"));
         if (choices.flag("groups")) {
-            builder.setGroups(
-                    new ExpertGroups(List.of(choices.below(3) - 1, choices.below(3), choices.below(3))));
+            builder.setGroups(new ExpertGroups(List.of(choices.below(3) - 1, choices.below(3), choices.below(3))));
         } else {
             builder.setGroupSize(size(choices, "groupSize"));
         }

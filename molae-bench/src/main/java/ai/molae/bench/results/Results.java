@@ -1,5 +1,6 @@
 package ai.molae.bench.results;
 
+import ai.molae.djl.files.Shown;
 import ai.molae.djl.files.SmallText;
 import com.google.gson.Gson;
 import com.google.gson.JsonElement;
@@ -87,12 +88,12 @@ public final class Results {
             reader.setStrictness(Strictness.STRICT);
             JsonElement root = adapter.read(reader);
             if (reader.peek() != com.google.gson.stream.JsonToken.END_DOCUMENT) {
-                throw new IOException(source + " goes on after its end at " + reader.getPath());
+                throw new IOException(source + " goes on after its end at " + Shown.value(reader.getPath()));
             }
             return root;
         } catch (JsonParseException | IOException e) {
             throw new IOException(
-                    source + " is not JSON as JMH writes it: " + e.getMessage()
+                    source + " is not JSON as JMH writes it: " + Shown.message(e.getMessage())
                             + "; was the run stopped while it wrote?",
                     e);
         }
@@ -150,7 +151,7 @@ public final class Results {
     private JsonElement member(JsonObject object, String name, String place) throws IOException {
         JsonElement member = object.get(name);
         if (member == null) {
-            throw new IOException(source + " has no \"" + name + "\" at " + place);
+            throw new IOException(source + " has no \"" + name + "\" at " + Shown.value(place));
         }
         return member;
     }
@@ -188,7 +189,7 @@ public final class Results {
 
     private IOException wrong(String place, String expected, JsonElement found) {
         String text = found.toString();
-        return new IOException(source + " should have " + expected + " at " + place + ", found "
+        return new IOException(source + " should have " + expected + " at " + Shown.value(place) + ", found "
                 + (text.length() > 60 ? text.substring(0, 60) + "…" : text));
     }
 }

@@ -98,8 +98,8 @@ final class ConversionPlan {
         try {
             StrictJson.parse(text).asMap().forEach((layer, tree) -> {
                 if (!layer.matches("\\d{1,9}") || !(tree.isJsonNull() || tree.isJsonObject())) {
-                    throw new IllegalArgumentException("not a layer's number and its latent sizes: "
-                            + Shown.value(layer + ": " + tree));
+                    throw new IllegalArgumentException(
+                            "not a layer's number and its latent sizes: " + Shown.value(layer + ": " + tree));
                 }
                 latents.put(
                         Integer.valueOf(layer),
@@ -109,7 +109,8 @@ final class ConversionPlan {
             });
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(
-                    "the " + FILE + " of the conversion is damaged: " + Shown.message(e.getMessage()) + "; begin anew", e);
+                    "the " + FILE + " of the conversion is damaged: " + Shown.message(e.getMessage()) + "; begin anew",
+                    e);
         }
         return latents;
     }

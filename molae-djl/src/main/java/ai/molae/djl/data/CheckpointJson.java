@@ -46,13 +46,14 @@ public final class CheckpointJson {
         try {
             text = SmallText.read(file, SmallText.LISTS);
         } catch (CharacterCodingException e) {
-            throw new IllegalArgumentException(file + " is not text in UTF-8; is it complete?", e);
+            throw new IllegalArgumentException(file + " is not JSON: it is no text in UTF-8; is it complete?", e);
         }
         try {
             // Lenient, because Python writes Infinity and NaN.
             return new CheckpointJson(file, StrictJson.parseLenient(text));
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException(file + " is no JSON object; is it complete? " + Shown.message(e.getMessage()), e);
+            throw new IllegalArgumentException(
+                    file + " is not JSON; is it complete? It must hold a JSON object: " + Shown.message(e.getMessage()), e);
         }
     }
 

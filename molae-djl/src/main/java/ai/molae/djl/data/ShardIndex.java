@@ -103,7 +103,7 @@ record ShardIndex(String tokenizer, int vocabSize, String content, List<Entry> s
         } catch (CharacterCodingException e) {
             throw new TokenShardsException(file, "is not text in UTF-8", e);
         } catch (IllegalArgumentException e) {
-            throw new TokenShardsException(file, "is no JSON object: " + e.getMessage(), e);
+            throw new TokenShardsException(file, "is not JSON as molae writes it: " + e.getMessage(), e);
         }
     }
 

@@ -244,8 +244,9 @@ public final class JsonFields {
         unknown.removeAll(read);
         for (String key : unknown) {
             throw new JsonException(
-                    "unknown key " + path + Shown.value(key) + " = "
-                            + Shown.value(String.valueOf(object.get(key))) + "; known here are " + read, null);
+                    "unknown key " + path + Shown.value(key) + " = " + Shown.value(String.valueOf(object.get(key)))
+                            + "; known here are " + read,
+                    null);
         }
         return built;
     }
@@ -258,7 +259,10 @@ public final class JsonFields {
         read.add(key);
         JsonElement value = object.get(key);
         if (value == null) {
-            throw new JsonException("missing key " + path + key + "; there are " + Shown.value(object.keySet().toString()), null);
+            throw new JsonException(
+                    "missing key " + path + key + "; there are "
+                            + Shown.value(object.keySet().toString()),
+                    null);
         }
         return value;
     }

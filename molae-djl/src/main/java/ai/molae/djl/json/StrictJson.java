@@ -50,6 +50,18 @@ public final class StrictJson {
         return parse(text, Strictness.LENIENT);
     }
 
+    /**
+     * Reads one value out of a larger text.
+     *
+     * @param reader before the value; stands behind it afterwards
+     * @return the value; its numbers are {@link BigDecimal}s
+     * @throws IllegalArgumentException if a key is repeated, or objects nest more than 100 deep
+     * @throws IOException if the text is not JSON
+     */
+    public static JsonElement read(JsonReader reader) throws IOException {
+        return element(reader, "", 0);
+    }
+
     private static JsonObject parse(String text, Strictness strictness) {
         try (JsonReader reader = new JsonReader(new StringReader(text))) {
             reader.setStrictness(strictness);
@@ -114,7 +126,8 @@ public final class StrictJson {
         try {
             return new JsonPrimitive(new BigDecimal(digits));
         } catch (NumberFormatException e) {
-            throw new IllegalArgumentException("a number out of range at " + Shown.value(path) + ": " + Shown.value(digits), e);
+            throw new IllegalArgumentException(
+                    "a number out of range at " + Shown.value(path) + ": " + Shown.value(digits), e);
         }
     }
 }

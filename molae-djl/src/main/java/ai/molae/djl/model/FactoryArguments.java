@@ -28,7 +28,9 @@ final class FactoryArguments {
         String source = given != null
                 ? "argument " + SPEC
                 : folder.resolve(ModelFolder.SPEC_FILE).toString();
-        String json = given != null ? given.toString() : SmallText.read(folder.resolve(ModelFolder.SPEC_FILE), SmallText.SETTINGS);
+        String json = given != null
+                ? given.toString()
+                : SmallText.read(folder.resolve(ModelFolder.SPEC_FILE), SmallText.SETTINGS);
         try {
             return parse.apply(json);
         } catch (IllegalArgumentException e) {

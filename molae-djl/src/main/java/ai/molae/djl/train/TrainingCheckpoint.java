@@ -133,7 +133,7 @@ public final class TrainingCheckpoint {
             return contents;
         } catch (NoSuchFileException e) {
             throw new CorruptCheckpointException(folder, TRAINER_FILE + " is missing", e);
-        } catch (JsonParseException | CharacterCodingException e) {
+        } catch (JsonParseException | NumberFormatException | CharacterCodingException e) {
             throw new CorruptCheckpointException(folder, TRAINER_FILE + " is no JSON: " + Shown.message(e.getMessage()), e);
         }
     }

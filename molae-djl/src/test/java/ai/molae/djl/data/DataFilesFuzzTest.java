@@ -53,12 +53,10 @@ class DataFilesFuzzTest {
         Fuzz.of("shards.json", 800)
                 .refusedBy(TokenShardsException.class)
                 .naming(folder.toString())
-                .run(
-                        random -> JsonMutations.mutate(index, random).getBytes(StandardCharsets.UTF_8),
-                        bytes -> {
-                            Files.write(folder.resolve("shards.json"), bytes);
-                            readAll();
-                        });
+                .run(random -> JsonMutations.mutate(index, random).getBytes(StandardCharsets.UTF_8), bytes -> {
+                    Files.write(folder.resolve("shards.json"), bytes);
+                    readAll();
+                });
     }
 
     /** The index has the checksum of the damaged file, so that what is in it counts. */
@@ -91,8 +89,7 @@ class DataFilesFuzzTest {
                 .setTokenizer(new ByteTokenizer())
                 .optTemplate(template)
                 .build();
-        DocumentReader reader =
-                DocumentReader.builder().setEncoder(encoder).build();
+        DocumentReader reader = DocumentReader.builder().setEncoder(encoder).build();
         List<String> lines = Arrays.asList(
                 "{\"text\": \"a text\"}",
                 "{\"prompt\": \"1 + 1 = \", \"completion\": \"2\"}",

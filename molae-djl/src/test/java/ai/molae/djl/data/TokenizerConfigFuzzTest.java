@@ -2,7 +2,6 @@ package ai.molae.djl.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-
 import ai.molae.djl.generate.GenerationConfig;
 import ai.molae.testing.ByteMutations;
 import ai.molae.testing.Fuzz;
@@ -45,17 +44,14 @@ class TokenizerConfigFuzzTest {
                 .naming(file)
                 .run(
                         random -> {
-                            byte[] changed =
-                                    JsonMutations.mutate(text, random).getBytes(StandardCharsets.UTF_8);
+                            byte[] changed = JsonMutations.mutate(text, random).getBytes(StandardCharsets.UTF_8);
                             return random.nextInt(4) == 0 ? ByteMutations.damage(changed, random) : changed;
                         },
                         bytes -> {
                             Files.write(folder.resolve(file), bytes);
                             reader.read();
                         });
-        assertThat(Fuzz.isLong() || tally.worked() > cases / 20)
-                .as("%s", tally)
-                .isTrue();
+        assertThat(Fuzz.isLong() || tally.worked() > cases / 20).as("%s", tally).isTrue();
     }
 
     @Test

@@ -121,8 +121,10 @@ class CheckpointConfigFuzzTest {
                         bytes -> {
                             Files.write(folder.resolve(CheckpointConfig.FILE), bytes);
                             CheckpointConfig config = CheckpointConfig.read(folder);
-                            assertThat(CostModel.model(config.spec()).parameters()).isPositive();
-                            assertThat(CheckpointConfig.parse(config.toJson()).spec()).isEqualTo(config.spec());
+                            assertThat(CostModel.model(config.spec()).parameters())
+                                    .isPositive();
+                            assertThat(CheckpointConfig.parse(config.toJson()).spec())
+                                    .isEqualTo(config.spec());
                         });
         assertThat(Fuzz.isLong() || tally.worked() > 30).as("%s", tally).isTrue();
     }

@@ -189,13 +189,13 @@ class CheckpointFuzzTest {
                         UncheckedIOException.class)
                 .run(numbers -> faulty(sources, numbers), bytes -> {
                     // The first bytes say which file of which folder this is.
-                    Map<String, byte[]> files =
-                            new TreeMap<>(sources.get(at(bytes, 0) % sources.size()));
+                    Map<String, byte[]> files = new TreeMap<>(sources.get(at(bytes, 0) % sources.size()));
                     List<String> names = new ArrayList<>(files.keySet());
                     files.put(
                             names.get(at(bytes, 1) % names.size()),
                             Arrays.copyOfRange(bytes, Math.min(2, bytes.length), bytes.length));
-                    for (Map.Entry<String, byte[]> file : replaced(broken, files).entrySet()) {
+                    for (Map.Entry<String, byte[]> file :
+                            replaced(broken, files).entrySet()) {
                         Files.write(broken.resolve(file.getKey()), file.getValue());
                     }
                     try (NDManager manager = NDManager.newBaseManager();

@@ -61,7 +61,9 @@ public record SourceFingerprint(
             samples.put(file.getFileName().toString(), sample(file));
         }
         return new SourceFingerprint(
-                sha256(SmallText.bytes(checkpoint.folder().resolve(CheckpointConfig.FILE), SmallText.SETTINGS)), sizes, samples);
+                sha256(SmallText.bytes(checkpoint.folder().resolve(CheckpointConfig.FILE), SmallText.SETTINGS)),
+                sizes,
+                samples);
     }
 
     /** Pieces at equal distances, the last at the end. */

@@ -83,7 +83,8 @@ class JinjaFuzzTest {
                 case 3 -> pieces.subList(at, Math.min(pieces.size(), at + random.nextInt(30)))
                         .clear();
                 case 4 -> pieces.addAll(
-                        at, pieces.subList(at, Math.min(pieces.size(), at + 30)).stream()
+                        at,
+                        pieces.subList(at, Math.min(pieces.size(), at + 30)).stream()
                                 .toList());
                 case 5 -> pieces.add(at, "{{ " + nasty(random) + " }}");
                 default -> pieces.set(at, nasty(random));
