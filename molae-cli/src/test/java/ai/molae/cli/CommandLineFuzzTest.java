@@ -34,16 +34,7 @@ import picocli.CommandLine.Model.OptionSpec;
 class CommandLineFuzzTest {
 
     private static final List<String> COMMANDS = List.of(
-            "plan",
-            "inspect",
-            "generate",
-            "eval",
-            "train",
-            "resume",
-            "tokenize",
-            "spectrum",
-            "convert",
-            "quickstart");
+            "plan", "inspect", "generate", "eval", "train", "resume", "tokenize", "spectrum", "convert", "quickstart");
 
     /** Options that decide how long the work takes get small numbers only. */
     private static final Set<String> WORK = Set.of(
@@ -234,7 +225,9 @@ class CommandLineFuzzTest {
         if (output) {
             return random.nextBoolean() ? path("results/out") : path("text.txt");
         }
-        return random.nextInt(3) == 0 ? pick(random, paths) : pick(random, WORDS).replace("\n", "");
+        return random.nextInt(3) == 0
+                ? pick(random, paths)
+                : pick(random, WORDS).replace("\n", "");
     }
 
     private static <T> T pick(SplittableRandom random, List<T> list) {
@@ -275,6 +268,9 @@ class CommandLineFuzzTest {
 
     @Test
     void everyCommandWorksOrSaysWhatIsWrong() {
-        Fuzz.of("command line", 40).allocatingAtMost(2L << 30).run(this::arguments, this::run);
+        Fuzz.of("command line", 40)
+                .allocatingAtMost(2L << 30)
+                .withoutShrinking()
+                .run(this::arguments, this::run);
     }
 }

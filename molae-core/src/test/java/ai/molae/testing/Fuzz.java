@@ -47,6 +47,7 @@ public final class Fuzz {
     private List<Class<? extends Throwable>> refusals = List.of(IllegalArgumentException.class, IOException.class);
     private Optional<String> named = Optional.empty();
     private long mostBytes = 256L << 20;
+    private boolean shrinks = true;
 
     /** Makes an input. */
     public interface Generator {
@@ -100,6 +101,12 @@ public final class Fuzz {
     /** How many bytes of heap a case may allocate in all; 256 MB unless said otherwise. */
     public Fuzz allocatingAtMost(long bytes) {
         mostBytes = bytes;
+        return this;
+    }
+
+    /** Reports the input as it is: where a shorter one may mean more work, such as a command line without its limits. */
+    public Fuzz withoutShrinking() {
+        shrinks = false;
         return this;
     }
 
@@ -206,6 +213,9 @@ public final class Fuzz {
     /** Leaves pieces out, from half of the input to single bytes, as long as the same goes wrong. */
     private byte[] shortest(byte[] input, Check check, Throwable wanted) {
         byte[] best = input;
+        if (!shrinks) {
+            return best;
+        }
         int tries = 0;
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(MOST_SECONDS / 3);
         for (int piece = Math.max(1, input.length / 2); piece >= 1; piece /= 2) {
