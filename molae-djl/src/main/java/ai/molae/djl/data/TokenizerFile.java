@@ -26,6 +26,9 @@ import java.util.Set;
 /** What the native tokenizer does not tell about a {@code tokenizer.json}: how many ids there are, and those of some tokens. */
 final class TokenizerFile {
 
+    /** The native library takes minutes over one of a hundred thousand. */
+    private static final int LONGEST_ADDED_TOKEN = 1000;
+
     private final Path file;
     private final Set<String> wanted;
     private final Map<String, Integer> ids = new HashMap<>();
@@ -116,6 +119,10 @@ final class TokenizerFile {
                 }
             }
             json.endObject();
+            if (token.length() > LONGEST_ADDED_TOKEN) {
+                throw new IllegalStateException("an added token has " + token.length() + " characters, the limit is "
+                        + LONGEST_ADDED_TOKEN);
+            }
             add(token, id);
         }
         json.endArray();

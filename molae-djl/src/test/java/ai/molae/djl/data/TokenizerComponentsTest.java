@@ -77,4 +77,12 @@ class TokenizerComponentsTest {
                 .hasMessageContaining("134217729 bytes")
                 .hasMessageContaining("134217728");
     }
+
+    @Test
+    void anAddedTokenOverWhichTheLibraryTakesMinutesIsRefused() {
+        String token = "x".repeat(100_000);
+        assertThatThrownBy(() -> load("\"added_tokens\": [{\"id\": 1, \"content\": \"" + token + "\"}]"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("100000 characters, the limit is 1000");
+    }
 }
