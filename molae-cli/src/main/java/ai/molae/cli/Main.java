@@ -11,6 +11,7 @@ import ai.molae.cli.tokenize.TokenizeCommand;
 import ai.molae.cli.train.ResumeCommand;
 import ai.molae.cli.train.TrainCommand;
 import ai.molae.cli.work.Interruption;
+import ai.molae.djl.torch.Telemetry;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -75,6 +76,7 @@ public final class Main implements Runnable {
      * @return the command, ready to execute
      */
     public static CommandLine commandLine() {
+        Telemetry.optOut();
         Main main = new Main();
         CommandLine commandLine = new CommandLine(main);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);

@@ -1,6 +1,5 @@
 package ai.molae.spec;
 
-import ai.molae.internal.Checks;
 import java.util.Objects;
 
 /**
@@ -26,8 +25,8 @@ public record DenseSpec(int hiddenSize, int intermediateSize, Activation activat
      */
     public DenseSpec {
         Objects.requireNonNull(activation, "activation");
-        Checks.positive("hiddenSize", hiddenSize);
-        Checks.positive("intermediateSize", intermediateSize);
+        SpecLimits.checkSize("hiddenSize", hiddenSize);
+        SpecLimits.checkSize("intermediateSize", intermediateSize);
     }
 
     /**

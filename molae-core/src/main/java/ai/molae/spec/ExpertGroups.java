@@ -54,7 +54,7 @@ public record ExpertGroups(List<Integer> groupOf) {
      * @throws IllegalArgumentException if either is not positive or {@code groupSize} exceeds {@code numExperts}
      */
     public static ExpertGroups contiguous(int numExperts, int groupSize) {
-        Checks.positive("numExperts", numExperts);
+        SpecLimits.checkExperts(numExperts);
         Checks.check(
                 groupSize >= 1 && groupSize <= numExperts,
                 "groupSize must be between 1 and numExperts = %d, got %d",

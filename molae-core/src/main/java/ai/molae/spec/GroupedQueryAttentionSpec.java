@@ -46,13 +46,14 @@ public record GroupedQueryAttentionSpec(
     public GroupedQueryAttentionSpec {
         Objects.requireNonNull(rope, "rope");
         Objects.requireNonNull(qkNorm, "qkNorm");
-        Checks.positive("numAttentionHeads", numAttentionHeads);
+        SpecLimits.checkSize("numAttentionHeads", numAttentionHeads);
         Checks.check(
                 numKeyValueHeads >= 1 && numAttentionHeads % numKeyValueHeads == 0,
                 "numKeyValueHeads must divide numAttentionHeads = %d, got %d",
                 numAttentionHeads,
                 numKeyValueHeads);
         Checks.check(headDim >= 2 && headDim % 2 == 0, "headDim must be even and positive, got %d", headDim);
+        SpecLimits.checkSize("headDim", headDim);
         Checks.check(clipQkv > 0, "clipQkv must be positive (infinity: never), got %s", clipQkv);
     }
 

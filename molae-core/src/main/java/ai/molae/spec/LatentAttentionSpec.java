@@ -49,15 +49,17 @@ public record LatentAttentionSpec(
      */
     public LatentAttentionSpec {
         Objects.requireNonNull(rope, "rope");
-        Checks.positive("numAttentionHeads", numAttentionHeads);
+        SpecLimits.checkSize("numAttentionHeads", numAttentionHeads);
         Checks.check(qLoraRank >= 0, "qLoraRank must be at least 0 (0: full projection), got %d", qLoraRank);
-        Checks.positive("kvLoraRank", kvLoraRank);
-        Checks.positive("qkNopeHeadDim", qkNopeHeadDim);
+        SpecLimits.checkSize("qLoraRank", Math.max(1, qLoraRank));
+        SpecLimits.checkSize("kvLoraRank", kvLoraRank);
+        SpecLimits.checkSize("qkNopeHeadDim", qkNopeHeadDim);
         Checks.check(
                 qkRopeHeadDim >= 2 && qkRopeHeadDim % 2 == 0,
                 "qkRopeHeadDim must be even and positive, got %d",
                 qkRopeHeadDim);
-        Checks.positive("vHeadDim", vHeadDim);
+        SpecLimits.checkSize("qkRopeHeadDim", qkRopeHeadDim);
+        SpecLimits.checkSize("vHeadDim", vHeadDim);
         Checks.finitePositive("normEps", normEps);
     }
 

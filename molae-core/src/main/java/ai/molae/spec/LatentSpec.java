@@ -43,7 +43,7 @@ public record LatentSpec(
         Checks.check(
                 !latentSizes.isEmpty(),
                 "a LatentSpec must factor at least one of GATE, UP, DOWN; without any, omit it");
-        latentSizes.forEach((operator, size) -> Checks.positive("latentSize of " + operator, size));
+        latentSizes.forEach((operator, size) -> SpecLimits.checkSize("latentSize of " + operator, size));
         if (groups.isEmpty()) {
             Checks.positive("groupSize", groupSize);
         }

@@ -47,14 +47,18 @@ public record ModelSpec(
     public ModelSpec {
         Objects.requireNonNull(attention, "attention");
         feedForwards = List.copyOf(feedForwards);
-        Checks.positive("vocabSize", vocabSize);
-        Checks.positive("hiddenSize", hiddenSize);
+        SpecLimits.checkSize("vocabSize", vocabSize);
+        SpecLimits.checkSize("hiddenSize", hiddenSize);
         Checks.check(!feedForwards.isEmpty(), "a model needs at least one layer, got none");
         for (int i = 0; i < feedForwards.size(); i++) {
             int layerSize = feedForwards.get(i).hiddenSize();
             Checks.check(
                     layerSize == hiddenSize, "layer %d has hiddenSize %d, the model has %d", i, layerSize, hiddenSize);
         }
+        SpecLimits.checkParameters(
+                "a model of " + feedForwards.size() + " layers, hiddenSize = " + hiddenSize + ", vocabSize = "
+                        + vocabSize,
+                ParameterBound.model(vocabSize, hiddenSize, attention, feedForwards));
         Checks.positive("maxPositionEmbeddings", maxPositionEmbeddings);
         Checks.finitePositive("rmsNormEps", rmsNormEps);
         Checks.finitePositive("initializerRange", initializerRange);

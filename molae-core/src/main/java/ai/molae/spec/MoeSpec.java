@@ -62,9 +62,9 @@ public record MoeSpec(
     public MoeSpec {
         Objects.requireNonNull(activation, "activation");
         Objects.requireNonNull(router, "router");
-        Checks.positive("hiddenSize", hiddenSize);
-        Checks.positive("intermediateSize", intermediateSize);
-        Checks.positive("numExperts", numExperts);
+        SpecLimits.checkSize("hiddenSize", hiddenSize);
+        SpecLimits.checkSize("intermediateSize", intermediateSize);
+        SpecLimits.checkExperts(numExperts);
         Checks.check(
                 topK >= 1 && topK <= numExperts,
                 "topK must be between 1 and numExperts = %d, got %d",
@@ -72,6 +72,10 @@ public record MoeSpec(
                 topK);
         checkRouterGroups(router, numExperts, topK);
         latent.ifPresent(l -> checkLatent(l, numExperts, gated));
+        SpecLimits.checkParameters(
+                "a layer of numExperts = " + numExperts + ", hiddenSize = " + hiddenSize + ", intermediateSize = "
+                        + intermediateSize,
+                ParameterBound.layer(hiddenSize, intermediateSize, numExperts, latent, sharedExpert));
     }
 
     private static void checkRouterGroups(RouterSpec router, int numExperts, int topK) {

@@ -76,6 +76,9 @@ public sealed interface RopeScaling {
             boolean truncate)
             implements RopeScaling {
 
+        /** Beyond it or its inverse the arithmetic of frequencies overflows. */
+        private static final double MOST_TURNS = 1e9;
+
         /**
          * Validates the fields.
          *
@@ -93,6 +96,13 @@ public sealed interface RopeScaling {
             Checks.positive("originalMaxPositionEmbeddings", originalMaxPositionEmbeddings);
             Checks.finitePositive("betaFast", betaFast);
             Checks.finitePositive("betaSlow", betaSlow);
+            Checks.check(
+                    betaSlow >= 1 / MOST_TURNS && betaFast <= MOST_TURNS,
+                    "betaSlow and betaFast must be between %s and %s, got %s and %s",
+                    1 / MOST_TURNS,
+                    MOST_TURNS,
+                    betaSlow,
+                    betaFast);
             Checks.check(betaFast >= betaSlow, "betaFast = %s must be at least betaSlow = %s", betaFast, betaSlow);
             Checks.finitePositive("attentionFactor", attentionFactor);
             Checks.finitePositive("softmaxMscale", softmaxMscale);

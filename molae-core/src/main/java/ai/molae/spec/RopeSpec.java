@@ -18,11 +18,16 @@ public record RopeSpec(double theta, boolean interleaved, RopeScaling scaling) {
      * @param theta θ
      * @param interleaved whether pairs are neighbours
      * @param scaling how frequencies are changed
-     * @throws IllegalArgumentException if θ is not finite and positive
+     * @throws IllegalArgumentException if θ is not finite, less than 1, or with YaRN not more than 1
      */
     public RopeSpec {
         Checks.finitePositive("ropeTheta", theta);
         Objects.requireNonNull(scaling, "scaling");
+        Checks.check(theta >= 1, "ropeTheta must be at least 1, got %s", theta);
+        Checks.check(
+                !(scaling instanceof RopeScaling.Yarn) || theta > 1,
+                "YaRN needs a ropeTheta of more than 1, because it divides by its logarithm; got %s",
+                theta);
     }
 
     /**
@@ -30,7 +35,7 @@ public record RopeSpec(double theta, boolean interleaved, RopeScaling scaling) {
      *
      * @param theta θ
      * @return the spec
-     * @throws IllegalArgumentException if θ is not finite and positive
+     * @throws IllegalArgumentException if θ is not finite, less than 1, or with YaRN not more than 1
      */
     public static RopeSpec of(double theta) {
         return new RopeSpec(theta, false, new RopeScaling.None());

@@ -1,7 +1,5 @@
 package ai.molae.spec;
 
-import ai.molae.internal.Checks;
-
 /**
  * An expert that every token visits, {@code y += E_s(x)}, or {@code y += sigmoid(w·x) E_s(x)} when sigmoid-gated
  * (Qwen2-MoE). It has the activation and form (gated or not) of the routed experts and is never factored. Several
@@ -20,7 +18,7 @@ public record SharedExpertSpec(int intermediateSize, boolean sigmoidGated) {
      * @throws IllegalArgumentException if {@code intermediateSize} is not positive
      */
     public SharedExpertSpec {
-        Checks.positive("shared expert intermediateSize", intermediateSize);
+        SpecLimits.checkSize("shared expert intermediateSize", intermediateSize);
     }
 
     /**

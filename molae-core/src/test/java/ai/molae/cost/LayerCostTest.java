@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.ParameterShape;
 import ai.molae.spec.SharedExpertSpec;
+import ai.molae.spec.SpecLimits;
 import ai.molae.testing.RandomSpecs;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -209,10 +211,15 @@ class LayerCostTest {
     }
 
     @Test
-    void aCountThatDoesNotFitALongIsAnErrorAndNotAWrongNumber() {
-        int big = Integer.MAX_VALUE;
-        MoeSpec spec = moe(big, big, big, 1).build();
-        assertThatThrownBy(() -> CostModel.layer(spec).parameters()).isInstanceOf(ArithmeticException.class);
+    void aLayerWhoseCountsWouldNotFitALongIsRefused() {
+        assertThatThrownBy(() -> moe(1 << 28, 1 << 28, 65_536, 1).build())
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("numExperts = 65536, hiddenSize = 268435456, intermediateSize = 268435456")
+                .hasMessageContaining("the limit is " + SpecLimits.PARAMETERS);
+        // Twice a width does not overflow an int either.
+        assertThatThrownBy(() -> moe(8, (1 << 30) + 1, 1, 1).build()).hasMessageContaining("at most 268435456");
+        assertThatThrownBy(() -> moe(8, 8, Integer.MAX_VALUE, 1).build()).hasMessageContaining("at most 65536");
+        assertThatThrownBy(() -> ExpertGroups.contiguous(Integer.MAX_VALUE, 1)).hasMessageContaining("at most 65536");
     }
 
     private static List<MoeSpec> randomLayers(long seed) {

@@ -2,6 +2,7 @@ package ai.molae.spec;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -158,5 +159,19 @@ class RopeSpecTest {
 
     private static void rejects(ThrowingCallable code, String message) {
         assertThatIllegalArgumentException().isThrownBy(code).withMessageContaining(message);
+    }
+
+    @Test
+    void yarnThatWouldDivideByTheLogarithmOfOneIsRefused() {
+        RopeScaling.Yarn yarn = new RopeScaling.Yarn(4, 4096, 32, 1, 1, 1, true);
+        assertThatThrownBy(() -> new RopeSpec(1, false, yarn))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("YaRN needs a ropeTheta of more than 1")
+                .hasMessageContaining("got 1.0");
+        assertThatThrownBy(() -> new RopeScaling.Yarn(4, 4096, 1e308, 1, 1, 1, true))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("1.0E308");
+        assertThat(new RopeSpec(1, false, new RopeScaling.None()).frequencies(4, 8))
+                .containsOnly(1.0);
     }
 }

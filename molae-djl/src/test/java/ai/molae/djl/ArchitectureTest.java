@@ -78,7 +78,7 @@ class ArchitectureTest {
                 .whereLayer("chart")
                 .mayOnlyAccessLayers("files")
                 .whereLayer("data")
-                .mayOnlyAccessLayers("torch", "files")
+                .mayOnlyAccessLayers("torch", "json", "files")
                 .whereLayer("moe")
                 .mayOnlyAccessLayers("torch", "files")
                 .whereLayer("lm")

@@ -1,12 +1,11 @@
 package ai.molae.bench.results;
 
+import ai.molae.djl.files.Shown;
 import ai.molae.djl.files.WholeFile;
+import ai.molae.djl.json.StrictJson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -108,19 +107,16 @@ public record Environment(Map<String, String> facts) {
     public static Environment read(Path file) throws IOException {
         Map<String, String> facts = new LinkedHashMap<>();
         try {
-            JsonElement root = JsonParser.parseString(Files.readString(file));
-            if (!root.isJsonObject()) {
-                throw new IOException(file + " should be an object of texts");
-            }
-            for (Map.Entry<String, JsonElement> fact : root.getAsJsonObject().entrySet()) {
+            for (Map.Entry<String, JsonElement> fact :
+                    StrictJson.parse(Results.text(file)).entrySet()) {
                 if (!fact.getValue().isJsonPrimitive()) {
-                    throw new IOException(
-                            file + " should have a text as \"" + fact.getKey() + "\", found " + fact.getValue());
+                    throw new IOException(file + " should have a text as \"" + Shown.value(fact.getKey()) + "\", found "
+                            + Shown.value(fact.getValue().toString()));
                 }
                 facts.put(fact.getKey(), fact.getValue().getAsString());
             }
-        } catch (JsonParseException e) {
-            throw new IOException(file + " is not JSON: " + e.getMessage(), e);
+        } catch (IllegalArgumentException e) {
+            throw new IOException(file + " is not JSON with an object of texts: " + Shown.message(e.getMessage()), e);
         }
         return new Environment(facts);
     }

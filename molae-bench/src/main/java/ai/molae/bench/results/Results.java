@@ -1,5 +1,7 @@
 package ai.molae.bench.results;
 
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
 import com.google.gson.Gson;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -9,7 +11,7 @@ import com.google.gson.TypeAdapter;
 import com.google.gson.stream.JsonReader;
 import java.io.IOException;
 import java.io.StringReader;
-import java.nio.file.Files;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -41,7 +43,18 @@ public final class Results {
      * @throws IOException if it cannot be read, or is not what JMH writes; the message names the file and the place
      */
     public static List<Result> read(Path file) throws IOException {
-        return parse(Files.readString(file), file.toString());
+        return parse(text(file), file.toString());
+    }
+
+    /** The text of a file; faults are IOExceptions that name it. */
+    static String text(Path file) throws IOException {
+        try {
+            return SmallText.read(file, SmallText.LISTS);
+        } catch (CharacterCodingException e) {
+            throw new IOException(file + " is not text in UTF-8", e);
+        } catch (IllegalArgumentException e) {
+            throw new IOException(String.valueOf(e.getMessage()), e);
+        }
     }
 
     /**
@@ -75,12 +88,12 @@ public final class Results {
             reader.setStrictness(Strictness.STRICT);
             JsonElement root = adapter.read(reader);
             if (reader.peek() != com.google.gson.stream.JsonToken.END_DOCUMENT) {
-                throw new IOException(source + " goes on after its end at " + reader.getPath());
+                throw new IOException(source + " goes on after its end at " + Shown.value(reader.getPath()));
             }
             return root;
         } catch (JsonParseException | IOException e) {
             throw new IOException(
-                    source + " is not JSON as JMH writes it: " + e.getMessage()
+                    source + " is not JSON as JMH writes it: " + Shown.message(e.getMessage())
                             + "; was the run stopped while it wrote?",
                     e);
         }
@@ -138,7 +151,7 @@ public final class Results {
     private JsonElement member(JsonObject object, String name, String place) throws IOException {
         JsonElement member = object.get(name);
         if (member == null) {
-            throw new IOException(source + " has no \"" + name + "\" at " + place);
+            throw new IOException(source + " has no \"" + name + "\" at " + Shown.value(place));
         }
         return member;
     }
@@ -176,7 +189,7 @@ public final class Results {
 
     private IOException wrong(String place, String expected, JsonElement found) {
         String text = found.toString();
-        return new IOException(source + " should have " + expected + " at " + place + ", found "
+        return new IOException(source + " should have " + expected + " at " + Shown.value(place) + ", found "
                 + (text.length() > 60 ? text.substring(0, 60) + "…" : text));
     }
 }

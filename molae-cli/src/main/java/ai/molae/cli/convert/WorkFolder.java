@@ -1,6 +1,7 @@
 package ai.molae.cli.convert;
 
 import ai.molae.djl.files.Folders;
+import ai.molae.djl.files.SmallText;
 import ai.molae.djl.hf.CheckpointDraft;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -38,7 +39,7 @@ final class WorkFolder {
         Path folder = folder(target);
         Path file = folder.resolve(COMMAND);
         boolean known = Files.exists(file) && !restart;
-        boolean same = known && Files.readString(file).equals(command);
+        boolean same = known && SmallText.read(file, SmallText.SETTINGS).equals(command);
         if (Files.exists(target) && !isEmptyFolder(target) && !(same && Reports.isThere(target))) {
             throw new IllegalArgumentException(
                     target

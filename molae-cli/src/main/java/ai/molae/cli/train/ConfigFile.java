@@ -2,6 +2,8 @@ package ai.molae.cli.train;
 
 import ai.molae.cli.model.TokenizerSource;
 import ai.molae.cli.options.RepeatedOptions;
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
 import ai.molae.djl.json.StrictJson;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
@@ -11,7 +13,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import java.io.IOException;
 import java.math.BigDecimal;
-import java.nio.file.Files;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -128,18 +130,20 @@ final class ConfigFile {
         try {
             RepeatedOptions.refuse(line.parseArgs(arguments.toArray(String[]::new)));
         } catch (ParameterException e) {
-            throw new IllegalArgumentException("with " + file + ": " + e.getMessage(), e);
+            throw new IllegalArgumentException("with " + file + ": " + Shown.message(e.getMessage()), e);
         }
         return command;
     }
 
     private static JsonObject read(Path file) throws IOException {
         try {
-            return StrictJson.parse(Files.readString(file));
+            return StrictJson.parse(SmallText.read(file, SmallText.SETTINGS));
         } catch (NoSuchFileException e) {
             throw new IllegalArgumentException("the configuration " + file + " does not exist");
+        } catch (CharacterCodingException e) {
+            throw new IllegalArgumentException("the configuration " + file + " is not text in UTF-8", e);
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("the configuration " + file + " cannot be read: " + e.getMessage(), e);
+            throw new IllegalArgumentException("the configuration " + file + " cannot be read: " + Shown.message(e.getMessage()), e);
         }
     }
 

@@ -3,6 +3,7 @@ package ai.molae.cli.train;
 import ai.molae.cli.options.Ranges;
 import ai.molae.cli.quickstart.QuickstartPreset;
 import ai.molae.djl.data.ByteTokenizer;
+import ai.molae.djl.files.SmallText;
 import ai.molae.djl.json.SpecJson;
 import ai.molae.spec.AuxLossScope;
 import ai.molae.spec.DenseSpec;
@@ -135,7 +136,7 @@ final class ModelOptions {
             throw new IllegalArgumentException("--spec " + spec + " is no file; give one, or JSON between braces");
         }
         try {
-            return Files.readString(file);
+            return SmallText.read(file, SmallText.SETTINGS);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read --spec " + spec + ": " + e.getMessage(), e);
         }

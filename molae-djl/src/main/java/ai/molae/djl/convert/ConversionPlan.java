@@ -4,9 +4,11 @@ import ai.djl.ndarray.NDManager;
 import ai.molae.djl.convert.LayerPlanner.Spectra;
 import ai.molae.djl.convert.factor.LayerFactors;
 import ai.molae.djl.convert.factor.Metric;
+import ai.molae.djl.files.Shown;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointDraft;
 import ai.molae.djl.json.SpecJson;
+import ai.molae.djl.json.StrictJson;
 import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.FeedForwardSpec;
@@ -15,7 +17,6 @@ import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -87,16 +88,30 @@ final class ConversionPlan {
         return json + "\n";
     }
 
-    private static Map<Integer, Optional<LatentSpec>> read(String text) {
+    /**
+     * Reads what was noted.
+     *
+     * @throws IllegalArgumentException if it is not what {@link #write} makes
+     */
+    static Map<Integer, Optional<LatentSpec>> read(String text) {
         Map<Integer, Optional<LatentSpec>> latents = new TreeMap<>();
-        JsonParser.parseString(text)
-                .getAsJsonObject()
-                .asMap()
-                .forEach((layer, tree) -> latents.put(
+        try {
+            StrictJson.parse(text).asMap().forEach((layer, tree) -> {
+                if (!layer.matches("\\d{1,9}") || !(tree.isJsonNull() || tree.isJsonObject())) {
+                    throw new IllegalArgumentException(
+                            "not a layer's number and its latent sizes: " + Shown.value(layer + ": " + tree));
+                }
+                latents.put(
                         Integer.valueOf(layer),
                         tree.isJsonNull()
                                 ? Optional.empty()
-                                : Optional.of(SpecJson.latent(FILE + ": " + layer + ".", tree.getAsJsonObject()))));
+                                : Optional.of(SpecJson.latent(layer + ".", tree.getAsJsonObject())));
+            });
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(
+                    "the " + FILE + " of the conversion is damaged: " + Shown.message(e.getMessage()) + "; begin anew",
+                    e);
+        }
         return latents;
     }
 

@@ -5,6 +5,7 @@ import ai.molae.djl.convert.calibrate.SourceFingerprint;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointDraft;
 import ai.molae.djl.safetensors.TensorType;
+import ai.molae.djl.torch.Telemetry;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -38,6 +39,10 @@ import java.util.function.Function;
  * <p>For one thread, but {@link #stop} is for any.
  */
 public final class Converter {
+
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
 
     /**
      * How far a conversion has come.

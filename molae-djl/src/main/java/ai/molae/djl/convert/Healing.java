@@ -9,6 +9,7 @@ import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.DistillationLoss;
 import ai.molae.djl.torch.Freezing;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.Telemetry;
 import ai.molae.djl.train.AdamWSpec;
 import ai.molae.djl.train.CheckpointPolicy;
 import ai.molae.djl.train.LearningRateSchedule;
@@ -40,6 +41,10 @@ import org.jspecify.annotations.Nullable;
  * length of the sequences.
  */
 public final class Healing {
+
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
 
     /** The default learning rate times the hidden size: what suits Adam falls with the width of a model (Yang et al., arXiv 2203.03466). */
     private static final double RATE_TIMES_WIDTH = 0.2;

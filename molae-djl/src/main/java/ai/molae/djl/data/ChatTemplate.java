@@ -3,9 +3,12 @@ package ai.molae.djl.data;
 import ai.molae.djl.data.jinja.JinjaException;
 import ai.molae.djl.data.jinja.JinjaFunction;
 import ai.molae.djl.data.jinja.JinjaTemplate;
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.ZonedDateTime;
@@ -79,12 +82,21 @@ public final class ChatTemplate {
         Map<String, String> specialTokens = SpecialTokenTexts.read(folder);
         if (Files.exists(file)) {
             return Optional.of(
-                    new ChatTemplate(file.toString(), Files.readString(file), specialTokens, ZonedDateTime::now));
+                    new ChatTemplate(
+                    file.toString(), template(file), specialTokens, ZonedDateTime::now));
         }
         return config.value(KEY)
                 .map(value -> value.isJsonArray() ? named(config, value) : value)
                 .map(value -> new ChatTemplate(
                         config.file() + ", " + KEY, text(config, value), specialTokens, ZonedDateTime::now));
+    }
+
+    private static String template(Path file) throws IOException {
+        try {
+            return SmallText.read(file, SmallText.SETTINGS);
+        } catch (CharacterCodingException e) {
+            throw new IllegalArgumentException(file + " is not text in UTF-8", e);
+        }
     }
 
     private static JsonElement named(CheckpointJson config, JsonElement list) {
@@ -99,7 +111,7 @@ public final class ChatTemplate {
         JsonElement template = templates.get(DEFAULT);
         if (template == null) {
             throw new IllegalArgumentException(config.file() + ": none of the templates in " + KEY + " is named "
-                    + DEFAULT + "; there are " + templates.keySet());
+                    + DEFAULT + "; there are " + Shown.value(templates.keySet().toString()));
         }
         return template;
     }

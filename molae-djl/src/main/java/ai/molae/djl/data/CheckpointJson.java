@@ -1,9 +1,10 @@
 package ai.molae.djl.data;
 
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
+import ai.molae.djl.json.StrictJson;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
 import java.io.IOException;
 import java.math.BigDecimal;
@@ -41,15 +42,18 @@ public final class CheckpointJson {
      * @throws IllegalArgumentException if it is not UTF-8 text with one JSON object
      */
     public static CheckpointJson read(Path file) throws IOException {
+        String text;
         try {
-            // Gson's lenient reader, because Python writes Infinity and NaN.
-            JsonElement root = JsonParser.parseString(Files.readString(file));
-            if (!root.isJsonObject()) {
-                throw new IllegalArgumentException(file + " must hold a JSON object");
-            }
-            return new CheckpointJson(file, root.getAsJsonObject());
-        } catch (JsonParseException | CharacterCodingException e) {
-            throw new IllegalArgumentException(file + " is not JSON; is it complete? " + e.getMessage(), e);
+            text = SmallText.read(file, SmallText.LISTS);
+        } catch (CharacterCodingException e) {
+            throw new IllegalArgumentException(file + " is not JSON: it is no text in UTF-8; is it complete?", e);
+        }
+        try {
+            // Lenient, because Python writes Infinity and NaN.
+            return new CheckpointJson(file, StrictJson.parseLenient(text));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(
+                    file + " is not JSON; is it complete? It must hold a JSON object: " + Shown.message(e.getMessage()), e);
         }
     }
 
@@ -172,7 +176,8 @@ public final class CheckpointJson {
      * @return an exception, not thrown
      */
     public IllegalArgumentException wrong(String key, String expected) {
-        return new IllegalArgumentException(file + ": " + key + " must be " + expected + ", got " + object.get(key));
+        return new IllegalArgumentException(file + ": " + key + " must be " + expected + ", got "
+                + Shown.value(String.valueOf(object.get(key))));
     }
 
     private static Optional<JsonPrimitive> primitive(JsonElement value, Predicate<JsonPrimitive> type) {

@@ -1,5 +1,6 @@
 package ai.molae.djl.data;
 
+import ai.molae.djl.files.Shown;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -181,7 +182,7 @@ public final class DocumentReader {
             String text = decode(line).orElseThrow(() -> new IllegalArgumentException("the line is not UTF-8 text"));
             return text.isBlank() ? null : JsonLine.encode(text, encoder, textKey);
         } catch (IllegalArgumentException e) {
-            String message = where + ": " + e.getMessage();
+            String message = where + ": " + Shown.message(e.getMessage());
             if (!skipInvalid || e instanceof DocumentEncoder.MissingTemplateException) {
                 throw new IllegalArgumentException(message, e);
             }

@@ -1,6 +1,9 @@
 package ai.molae.djl.data;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
+import ai.molae.djl.torch.Telemetry;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -18,6 +21,10 @@ import java.util.Optional;
  * <p>Safe for concurrent use. Holds native memory until it is closed.
  */
 public final class HfTokenizer implements Tokenizer, AutoCloseable {
+
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
 
     private static final String FILE = "tokenizer.json";
     private static final String LIBRARY = "ai.djl.huggingface:tokenizers";
@@ -60,7 +67,7 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
             }
             specialTokens.put(key, new SpecialToken(text, id));
         });
-        String identity = FILE + " " + ContentHash.of(Files.readAllBytes(file));
+        String identity = FILE + " " + ContentHash.of(SmallText.bytes(file, SmallText.VOCABULARY));
         return new HfTokenizer(nativeTokenizer(file), identity, contents.vocabSize(), specialTokens);
     }
 
@@ -73,7 +80,7 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
                             + ", which is not on the class path; add it to your dependencies (molae-bom has its version)",
                     e);
         } catch (RuntimeException e) { // whatever the native library found wrong
-            throw new IllegalArgumentException(file + " cannot be read as a tokenizer: " + e.getMessage(), e);
+            throw new IllegalArgumentException(file + " cannot be read as a tokenizer: " + Shown.message(e.getMessage()), e);
         }
     }
 
@@ -92,10 +99,18 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
      * @param text any text
      * @param addSpecialTokens whether to add what the checkpoint puts around a text, such as a begin-of-text token
      * @return its token ids
+     * @throws IllegalArgumentException if the file's tokenizer has no way to write this text
      * @throws IllegalStateException if the tokenizer is closed
      */
     public int[] encode(String text, boolean addSpecialTokens) {
-        long[] ids = tokenizer.encode(text, addSpecialTokens, false).getIds();
+        long[] ids;
+        try {
+            ids = tokenizer.encode(text, addSpecialTokens, false).getIds();
+        } catch (IllegalStateException e) {
+            throw e;
+        } catch (RuntimeException e) { // an unknown token, say, for which the file has none
+            throw failed("encode a text of " + text.length() + " characters", e);
+        }
         int[] tokens = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
             tokens[i] = Math.toIntExact(ids[i]);
@@ -129,7 +144,20 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
                 .filter(token -> token < vocabSize)
                 .asLongStream()
                 .toArray();
-        return tokenizer.decode(ids, skipSpecialTokens);
+        try {
+            return tokenizer.decode(ids, skipSpecialTokens);
+        } catch (IllegalStateException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            throw failed("decode " + ids.length + " tokens", e);
+        }
+    }
+
+    private IllegalArgumentException failed(String what, RuntimeException e) {
+        return new IllegalArgumentException(
+                "the tokenizer (" + identity + ") cannot " + what + ": " + Shown.message(e.getMessage())
+                        + "; is this the checkpoint's own " + FILE + "?",
+                e);
     }
 
     /** One more than the highest id; a model's {@code vocab_size} is often filled up to more. */

@@ -1,14 +1,13 @@
 package ai.molae.djl.data;
 
+import ai.molae.djl.files.SmallText;
+import ai.molae.djl.json.StrictJson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -92,23 +91,26 @@ record ShardIndex(String tokenizer, int vocabSize, String content, List<Entry> s
     static ShardIndex read(Path folder) throws IOException {
         Path file = folder.resolve(FILE);
         try {
-            return new Reader(file).index(JsonParser.parseString(Files.readString(file)));
+            return new Reader(file).index(StrictJson.parse(SmallText.read(file, SmallText.LISTS)));
         } catch (NoSuchFileException e) {
             throw new TokenShardsException(
                     file,
                     "does not exist; it is written last, so " + folder
                             + " is no folder of tokens, or molae tokenize did not finish",
                     e);
-        } catch (JsonParseException | CharacterCodingException e) {
-            throw new TokenShardsException(file, "is not JSON: " + e.getMessage(), e);
+        } catch (TokenShardsException e) {
+            throw e;
+        } catch (CharacterCodingException e) {
+            throw new TokenShardsException(file, "is not text in UTF-8", e);
+        } catch (IllegalArgumentException e) {
+            throw new TokenShardsException(file, "is not JSON as molae writes it: " + e.getMessage(), e);
         }
     }
 
     /** Reads an index key by key. */
     private record Reader(Path file) {
 
-        ShardIndex index(JsonElement element) {
-            JsonObject root = object(element, "the index");
+        ShardIndex index(JsonObject root) {
             String format = text(root, "format");
             long version = number(root, "version");
             if (!format.equals(FORMAT) || version != ShardFormat.VERSION) {

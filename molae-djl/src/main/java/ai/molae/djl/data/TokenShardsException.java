@@ -1,5 +1,6 @@
 package ai.molae.djl.data;
 
+import ai.molae.djl.files.Shown;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +16,6 @@ public final class TokenShardsException extends IllegalArgumentException {
     }
 
     TokenShardsException(Path file, String message, @Nullable Throwable cause) {
-        super(file + ": " + message + ADVICE, cause);
+        super(file + ": " + Shown.message(message) + ADVICE, cause);
     }
 }

@@ -1,13 +1,22 @@
 package ai.molae.djl.data;
 
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
+import ai.molae.djl.json.StrictJson;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
+import com.google.gson.Strictness;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
 import com.google.gson.stream.MalformedJsonException;
+import java.io.ByteArrayInputStream;
 import java.io.EOFException;
 import java.io.IOException;
-import java.io.Reader;
+import java.io.InputStreamReader;
 import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.HashMap;
@@ -17,31 +26,46 @@ import java.util.Set;
 /** What the native tokenizer does not tell about a {@code tokenizer.json}: how many ids there are, and those of some tokens. */
 final class TokenizerFile {
 
+    /** The native library takes minutes over one of a hundred thousand. */
+    private static final int LONGEST_ADDED_TOKEN = 1000;
+
+    private final Path file;
     private final Set<String> wanted;
     private final Map<String, Integer> ids = new HashMap<>();
     private int vocabSize;
 
-    private TokenizerFile(Collection<String> wanted) {
+    private TokenizerFile(Path file, Collection<String> wanted) {
+        this.file = file;
         this.wanted = Set.copyOf(wanted);
     }
 
     /** Reads a file, keeping the ids of the wanted tokens only: a vocabulary has hundreds of thousands. */
     static TokenizerFile read(Path file, Collection<String> wanted) throws IOException {
-        TokenizerFile contents = new TokenizerFile(wanted);
-        try (Reader text = Files.newBufferedReader(file);
-                JsonReader json = new JsonReader(text)) {
+        TokenizerFile contents = new TokenizerFile(file, wanted);
+        byte[] bytes = SmallText.bytes(file, SmallText.VOCABULARY);
+        try (JsonReader json =
+                new JsonReader(new InputStreamReader(new ByteArrayInputStream(bytes), strictUtf8()))) {
+            // The native library panics over JSON that is not strict.
+            json.setStrictness(Strictness.STRICT);
             contents.read(json);
         } catch (MalformedJsonException
                 | EOFException
                 | CharacterCodingException
                 | IllegalStateException
                 | NumberFormatException e) {
-            throw new IllegalArgumentException(file + " is no tokenizer.json; is it complete? " + e.getMessage(), e);
+            throw new IllegalArgumentException(file + " is no tokenizer.json; is it complete? " + Shown.message(e.getMessage()), e);
         }
         if (contents.vocabSize == 0) {
             throw new IllegalArgumentException(file + " is no tokenizer.json: it has no vocabulary (model.vocab)");
         }
         return contents;
+    }
+
+    private static CharsetDecoder strictUtf8() {
+        return StandardCharsets.UTF_8
+                .newDecoder()
+                .onMalformedInput(CodingErrorAction.REPORT)
+                .onUnmappableCharacter(CodingErrorAction.REPORT);
     }
 
     /** One more than the highest id. */
@@ -57,13 +81,28 @@ final class TokenizerFile {
     private void read(JsonReader json) throws IOException {
         json.beginObject();
         while (json.hasNext()) {
-            switch (json.nextName()) {
+            String key = json.nextName();
+            switch (key) {
                 case "added_tokens" -> addedTokens(json);
                 case "model" -> model(json);
-                default -> json.skipValue();
+                default -> {
+                    if (TokenizerComponents.isComponent(key)) {
+                        TokenizerComponents.check(file, key, value(json));
+                    } else {
+                        json.skipValue();
+                    }
+                }
             }
         }
         json.endObject();
+    }
+
+    private JsonElement value(JsonReader json) throws IOException {
+        try {
+            return StrictJson.read(json);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(file + " is no tokenizer.json: " + Shown.message(e.getMessage()), e);
+        }
     }
 
     private void addedTokens(JsonReader json) throws IOException {
@@ -80,6 +119,10 @@ final class TokenizerFile {
                 }
             }
             json.endObject();
+            if (token.length() > LONGEST_ADDED_TOKEN) {
+                throw new IllegalStateException("an added token has " + token.length() + " characters, the limit is "
+                        + LONGEST_ADDED_TOKEN);
+            }
             add(token, id);
         }
         json.endArray();
@@ -87,14 +130,18 @@ final class TokenizerFile {
 
     private void model(JsonReader json) throws IOException {
         json.beginObject();
+        String type = "";
+        JsonElement prefix = JsonNull.INSTANCE;
         while (json.hasNext()) {
-            if (json.nextName().equals("vocab")) {
-                vocabulary(json);
-            } else {
-                json.skipValue();
+            switch (json.nextName()) {
+                case "vocab" -> vocabulary(json);
+                case "type" -> type = json.nextString();
+                case "continuing_subword_prefix" -> prefix = value(json);
+                default -> json.skipValue();
             }
         }
         json.endObject();
+        TokenizerComponents.checkPrefix(file, type, prefix);
     }
 
     /** An object of ids, or for unigrams a list of tokens with their scores. */

@@ -12,6 +12,7 @@ import ai.molae.djl.safetensors.TensorType;
 import ai.molae.djl.torch.Adapters;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.PreparableBlock;
+import ai.molae.djl.torch.Telemetry;
 import ai.molae.djl.torch.WeightSource;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
@@ -48,6 +49,10 @@ import org.slf4j.LoggerFactory;
  * <p>Not thread-safe. Close it after loading; models stay.
  */
 public final class Checkpoint implements AutoCloseable {
+
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
 
     private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
 

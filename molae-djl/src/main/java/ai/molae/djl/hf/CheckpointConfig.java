@@ -1,5 +1,7 @@
 package ai.molae.djl.hf;
 
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
 import ai.molae.spec.ModelSpec;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
@@ -83,14 +85,15 @@ public final class CheckpointConfig {
     static <T> T read(Path folder, Function<String, T> parser) throws IOException {
         Path file = folder.resolve(FILE);
         try {
-            return parser.apply(Files.readString(file));
+            return parser.apply(SmallText.read(file, SmallText.SETTINGS));
         } catch (NoSuchFileException e) {
             throw new NoSuchFileException(
                     file.toString(), null, "a checkpoint is a folder with " + FILE + " and safetensors files");
         } catch (CharacterCodingException e) {
             throw new IllegalArgumentException(file + ": is not text in UTF-8", e);
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+            String message = Shown.message(e.getMessage());
+            throw new IllegalArgumentException(message.startsWith(file + " ") ? message : file + ": " + message, e);
         }
     }
 

@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.molae.djl.files.Disk;
 import ai.molae.djl.files.Folders;
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
 import ai.molae.djl.files.WholeFile;
 import ai.molae.djl.safetensors.SafetensorsFolder;
 import ai.molae.djl.safetensors.TensorType;
@@ -43,6 +45,8 @@ public final class CheckpointDraft implements AutoCloseable {
     private static final String SETTINGS = "settings.txt";
     private static final String NOTES = "notes.txt";
     private static final String TENSORS = "model.safetensors";
+    /** What {@link #REST} holds; no name that leads elsewhere. */
+    private static final String PART_NAME = "model[-\\w]*\\.safetensors";
     /** The folder of all that are no converted experts. */
     private static final String REST = "rest";
     /** The folder that becomes the target; made before that of the rest. */
@@ -135,7 +139,8 @@ public final class CheckpointDraft implements AutoCloseable {
             WholeFile.write(file, String.join("\n", settings) + "\n");
             return;
         }
-        List<String> before = Files.readAllLines(file);
+        List<String> before =
+                SmallText.read(file, SmallText.SETTINGS).lines().toList();
         for (int i = 0; i < Math.max(before.size(), settings.size()); i++) {
             String was = i < before.size() ? before.get(i) : "nothing";
             String is = i < settings.size() ? settings.get(i) : "nothing";
@@ -164,7 +169,7 @@ public final class CheckpointDraft implements AutoCloseable {
      */
     public Optional<String> note(String name) throws IOException {
         Path file = folder.resolve(name);
-        return Files.exists(file) ? Optional.of(Files.readString(file)) : Optional.empty();
+        return Files.exists(file) ? Optional.of(SmallText.read(file, SmallText.SETTINGS)) : Optional.empty();
     }
 
     /**
@@ -272,7 +277,15 @@ public final class CheckpointDraft implements AutoCloseable {
             writeNotes(rest, new UnchangedTensors(original, config, layers, type).copy(rest, progress));
         }
         List<Path> parts = new ArrayList<>();
-        Files.readAllLines(rest.resolve(NOTES)).forEach(name -> parts.add(rest.resolve(name)));
+        for (String name : SmallText.read(rest.resolve(NOTES), SmallText.SETTINGS)
+                .lines()
+                .toList()) {
+            if (!name.matches(PART_NAME)) {
+                throw new IOException(rest.resolve(NOTES) + " names " + Shown.value(name)
+                        + ", which is no file of a conversion; remove " + folder + " to begin anew");
+            }
+            parts.add(rest.resolve(name));
+        }
         layers.stream().sorted().forEach(layer -> parts.add(layer(layer).resolve(TENSORS)));
         List<Path> files = new ArrayList<>();
         for (Path part : parts) {

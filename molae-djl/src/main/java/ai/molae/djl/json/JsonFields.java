@@ -1,5 +1,6 @@
 package ai.molae.djl.json;
 
+import ai.molae.djl.files.Shown;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -243,7 +244,9 @@ public final class JsonFields {
         unknown.removeAll(read);
         for (String key : unknown) {
             throw new JsonException(
-                    "unknown key " + path + key + " = " + object.get(key) + "; known here are " + read, null);
+                    "unknown key " + path + Shown.value(key) + " = " + Shown.value(String.valueOf(object.get(key)))
+                            + "; known here are " + read,
+                    null);
         }
         return built;
     }
@@ -256,7 +259,10 @@ public final class JsonFields {
         read.add(key);
         JsonElement value = object.get(key);
         if (value == null) {
-            throw new JsonException("missing key " + path + key + "; there are " + object.keySet(), null);
+            throw new JsonException(
+                    "missing key " + path + key + "; there are "
+                            + Shown.value(object.keySet().toString()),
+                    null);
         }
         return value;
     }
@@ -301,7 +307,7 @@ public final class JsonFields {
     }
 
     private static JsonException wrong(String at, String expected, JsonElement value) {
-        return new JsonException(at + " must be " + expected + ", got " + value, null);
+        return new JsonException(at + " must be " + expected + ", got " + Shown.value(value.toString()), null);
     }
 
     /** A fault whose message already says where. */

@@ -1,5 +1,6 @@
 package ai.molae.djl.json;
 
+import ai.molae.djl.files.Shown;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
@@ -21,7 +22,8 @@ import java.math.BigDecimal;
  */
 public final class StrictJson {
 
-    private static final int DEEPEST = 100;
+    /** How deep objects and lists may nest. */
+    public static final int DEEPEST = 100;
 
     private StrictJson() {}
 
@@ -33,18 +35,46 @@ public final class StrictJson {
      * @throws IllegalArgumentException if the text is not one JSON object, a key is repeated, or objects nest more than 100 deep
      */
     public static JsonObject parse(String text) {
+        return parse(text, Strictness.STRICT);
+    }
+
+    /**
+     * Parses a text as forgiving writers make them: comments, single quotes and bare words are allowed; the bare numbers {@code NaN} and
+     * {@code Infinity} are texts.
+     *
+     * @param text one object
+     * @return the object; its numbers are {@link BigDecimal}s
+     * @throws IllegalArgumentException as {@link #parse} throws
+     */
+    public static JsonObject parseLenient(String text) {
+        return parse(text, Strictness.LENIENT);
+    }
+
+    /**
+     * Reads one value out of a larger text.
+     *
+     * @param reader before the value; stands behind it afterwards
+     * @return the value; its numbers are {@link BigDecimal}s
+     * @throws IllegalArgumentException if a key is repeated, or objects nest more than 100 deep
+     * @throws IOException if the text is not JSON
+     */
+    public static JsonElement read(JsonReader reader) throws IOException {
+        return element(reader, "", 0);
+    }
+
+    private static JsonObject parse(String text, Strictness strictness) {
         try (JsonReader reader = new JsonReader(new StringReader(text))) {
-            reader.setStrictness(Strictness.STRICT);
+            reader.setStrictness(strictness);
             JsonElement root = element(reader, "", 0);
             if (reader.peek() != JsonToken.END_DOCUMENT) {
                 throw new IllegalArgumentException("text after the end of the JSON object");
             }
             if (!root.isJsonObject()) {
-                throw new IllegalArgumentException("the text must be an object, got " + root);
+                throw new IllegalArgumentException("the text must be an object, got " + Shown.value(root.toString()));
             }
             return root.getAsJsonObject();
         } catch (MalformedJsonException | EOFException e) {
-            throw new IllegalArgumentException("not JSON: " + e.getMessage(), e);
+            throw new IllegalArgumentException("not JSON: " + Shown.value(String.valueOf(e.getMessage())), e);
         } catch (IOException e) {
             throw new UncheckedIOException(e); // a string cannot fail to be read
         }
@@ -52,7 +82,7 @@ public final class StrictJson {
 
     private static JsonElement element(JsonReader reader, String path, int depth) throws IOException {
         if (depth > DEEPEST) {
-            throw new IllegalArgumentException("JSON nested more than " + DEEPEST + " deep at " + path);
+            throw new IllegalArgumentException("JSON nested more than " + DEEPEST + " deep at " + Shown.value(path));
         }
         return switch (reader.peek()) {
             case BEGIN_OBJECT -> object(reader, path, depth);
@@ -72,7 +102,7 @@ public final class StrictJson {
                 reader.nextNull();
                 yield JsonNull.INSTANCE;
             }
-            default -> throw new IllegalArgumentException("nothing at " + reader.getPath());
+            default -> throw new IllegalArgumentException("nothing at " + Shown.value(reader.getPath()));
         };
     }
 
@@ -82,7 +112,7 @@ public final class StrictJson {
         while (reader.hasNext()) {
             String key = reader.nextName();
             if (object.has(key)) {
-                throw new IllegalArgumentException("key " + path + key + " stands there twice");
+                throw new IllegalArgumentException("key " + Shown.value(path + key) + " stands there twice");
             }
             object.add(key, element(reader, path + key + ".", depth + 1));
         }
@@ -96,7 +126,8 @@ public final class StrictJson {
         try {
             return new JsonPrimitive(new BigDecimal(digits));
         } catch (NumberFormatException e) {
-            throw new IllegalArgumentException("a number out of range at " + path + ": " + digits, e);
+            throw new IllegalArgumentException(
+                    "a number out of range at " + Shown.value(path) + ": " + Shown.value(digits), e);
         }
     }
 }

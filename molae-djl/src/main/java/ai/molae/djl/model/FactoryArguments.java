@@ -1,8 +1,8 @@
 package ai.molae.djl.model;
 
+import ai.molae.djl.files.SmallText;
 import ai.molae.djl.torch.Precision;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
@@ -28,7 +28,9 @@ final class FactoryArguments {
         String source = given != null
                 ? "argument " + SPEC
                 : folder.resolve(ModelFolder.SPEC_FILE).toString();
-        String json = given != null ? given.toString() : Files.readString(folder.resolve(ModelFolder.SPEC_FILE));
+        String json = given != null
+                ? given.toString()
+                : SmallText.read(folder.resolve(ModelFolder.SPEC_FILE), SmallText.SETTINGS);
         try {
             return parse.apply(json);
         } catch (IllegalArgumentException e) {

@@ -12,6 +12,10 @@ import java.nio.ByteOrder;
 /** The elements of an array in Java, some megabytes at a time, wherever the array is. */
 public final class ArrayBytes {
 
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
+
     private ArrayBytes() {}
 
     /** Uses the bytes of some elements. */

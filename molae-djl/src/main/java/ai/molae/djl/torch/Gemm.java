@@ -30,6 +30,10 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Gemm {
 
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
+
     /** Overrides the measurement: {@code matmul}, {@code onednn} or {@code fbgemm}. */
     public static final String KERNEL_PROPERTY = "molae.gemm";
 

@@ -38,6 +38,10 @@ import org.jspecify.annotations.Nullable;
  */
 public final class GradientTape implements GradientCollector {
 
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
+
     private static final ThreadLocal<@Nullable GradientTape> CURRENT = new ThreadLocal<>();
 
     /** What an operation made of its input, and how gradients go back. */

@@ -20,6 +20,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class MachineCeilings implements AutoCloseable {
 
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
+
     /** The best of so long. */
     private static final double SECONDS_OF_PRODUCTS = 0.03;
 

@@ -22,6 +22,10 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract class PreparableBlock extends AbstractBlock {
 
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
+
     private volatile @Nullable PackedWeights packed;
 
     private volatile Optional<Precision> preparedPrecision = Optional.empty();

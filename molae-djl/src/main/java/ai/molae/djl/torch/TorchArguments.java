@@ -12,6 +12,10 @@ import ai.molae.spec.Activation;
  */
 public final class TorchArguments {
 
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
+
     private static final NDManager CPU = NDManager.newBaseManager(Device.cpu(), "PyTorch");
     private static final NDArray ABSENT = TorchOps.lasting(CPU.create(new float[0]));
 

@@ -34,6 +34,10 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TorchOps {
 
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
+
     /** Methods are chosen by the name of one more input array, whose content does not matter. */
     private static final String SELECTOR_PREFIX = "module_method:";
 

@@ -2,6 +2,8 @@ package ai.molae.djl.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.molae.djl.files.Disk;
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointSaver;
 import ai.molae.djl.json.SpecJson;
@@ -19,6 +21,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -109,7 +112,7 @@ public final class TrainingCheckpoint {
     private static Contents read(Path folder) throws IOException {
         Path file = folder.resolve(TRAINER_FILE);
         try {
-            Contents contents = GSON.fromJson(Files.readString(file), Contents.class);
+            Contents contents = GSON.fromJson(SmallText.read(file, SmallText.SETTINGS), Contents.class);
             if (contents == null || contents.format() != FORMAT) {
                 throw new CorruptCheckpointException(
                         folder,
@@ -122,6 +125,7 @@ public final class TrainingCheckpoint {
                     || contents.model() == null) {
                 throw new CorruptCheckpointException(folder, TRAINER_FILE + " is not complete");
             }
+            checkValues(folder, contents);
             if (contents.sum() != contents.crc32c()) {
                 throw new CorruptCheckpointException(
                         folder, TRAINER_FILE + " has another checksum than was written; was it edited?");
@@ -129,8 +133,40 @@ public final class TrainingCheckpoint {
             return contents;
         } catch (NoSuchFileException e) {
             throw new CorruptCheckpointException(folder, TRAINER_FILE + " is missing", e);
-        } catch (JsonParseException | CharacterCodingException e) {
-            throw new CorruptCheckpointException(folder, TRAINER_FILE + " is no JSON: " + e.getMessage(), e);
+        } catch (JsonParseException | NumberFormatException | CharacterCodingException e) {
+            throw new CorruptCheckpointException(folder, TRAINER_FILE + " is no JSON: " + Shown.message(e.getMessage()), e);
+        }
+    }
+
+    private static void checkValues(Path folder, Contents contents) throws CorruptCheckpointException {
+        if (contents.settings().containsValue(null)
+                || contents.files().containsValue(null)
+                || contents.versions() == null
+                || contents.versions().containsValue(null)) {
+            throw new CorruptCheckpointException(folder, TRAINER_FILE + " is not complete: a value is null");
+        }
+        TrainingState state = contents.state();
+        if (state.step() < 0 || state.tokens() < 0 || state.position() < 0) {
+            throw new CorruptCheckpointException(
+                    folder,
+                    TRAINER_FILE + " says step " + state.step() + ", " + state.tokens() + " tokens, position "
+                            + state.position() + "; none of them is ever negative");
+        }
+        for (String name : contents.files().keySet()) {
+            if (!isInside(folder, name)) {
+                throw new CorruptCheckpointException(
+                        folder, TRAINER_FILE + " lists " + Shown.value(name) + ", which is no file of the folder");
+            }
+        }
+    }
+
+    /** Whether a name leads to a file of the folder, not out of it. */
+    private static boolean isInside(Path folder, String name) {
+        try {
+            Path path = folder.getFileSystem().getPath(name);
+            return !path.isAbsolute() && path.normalize().equals(path) && !path.startsWith("..");
+        } catch (InvalidPathException e) {
+            return false;
         }
     }
 
@@ -302,9 +338,14 @@ public final class TrainingCheckpoint {
      * The model that was trained.
      *
      * @return its spec
+     * @throws IllegalArgumentException if the checkpoint says something that is no model
      */
     public ModelSpec spec() {
-        return SpecJson.parseModel(GSON.toJson(contents.model()));
+        try {
+            return SpecJson.parseModel(GSON.toJson(contents.model()));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(folder.resolve(TRAINER_FILE) + ": " + Shown.message(e.getMessage()), e);
+        }
     }
 
     /** What the checkpoint says of itself, not verified. */

@@ -1,6 +1,7 @@
 package ai.molae.djl.convert;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.molae.spec.ExpertGroups;
 import ai.molae.spec.ExpertOperator;
@@ -58,5 +59,32 @@ class LayerNoteTest {
                 OptionalDouble.empty(),
                 0));
         assertComesBack(new LayerConversion(0, MOE, MOE, Map.of(), OptionalDouble.empty(), 0.5));
+    }
+
+    @Test
+    void aDamagedNoteIsRefusedWithWhatToDo() {
+        for (String note : List.of(
+                "",
+                "null",
+                "{}",
+                "{\"errors\": {\"UP\": null}, \"seconds\": 1}",
+                "{\"errors\": {\"UP\": {\"relative\": 1}}, \"seconds\": 1}")) {
+            assertThatThrownBy(() -> LayerNote.read(7, MOE, note))
+                    .as(note)
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("the note of the converted layer 7 is damaged")
+                    .hasMessageContaining("remove the layer's folder");
+        }
+    }
+
+    @Test
+    void aDamagedPlanIsRefused() {
+        for (String plan :
+                List.of("", "[]", "{\"x\": null}", "{\"0\": 3}", "{\"0\": {}}", "{\"0\": null, \"0\": null}")) {
+            assertThatThrownBy(() -> ConversionPlan.read(plan))
+                    .as(plan)
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("of the conversion is damaged");
+        }
     }
 }

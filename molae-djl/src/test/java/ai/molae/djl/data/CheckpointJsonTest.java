@@ -63,10 +63,28 @@ class CheckpointJsonTest {
     @Test
     void refusesWhatIsNoJsonObject() throws IOException {
         assertThatThrownBy(() -> read("{\"a\": ")).hasMessageContaining("some.json is not JSON; is it complete?");
-        assertThatThrownBy(() -> read("")).hasMessageContaining("some.json must hold a JSON object");
+        assertThatThrownBy(() -> read(""))
+                .hasMessageContaining("some.json")
+                .hasMessageContaining("must hold a JSON object");
         Path binary = Files.write(folder.resolve("binary.json"), new byte[] {(byte) 0xff, (byte) 0xfe});
         assertThatThrownBy(() -> CheckpointJson.read(binary))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("binary.json is not JSON");
+    }
+
+    @Test
+    void refusesAKeyThatStandsThereTwice() {
+        assertThatThrownBy(() -> read("{\"a\": 1, \"a\": 2}"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("some.json")
+                .hasMessageContaining("key a stands there twice");
+    }
+
+    @Test
+    void aMessageShowsTheBeginOfAValueOnly() throws IOException {
+        CheckpointJson json = read("{\"a\": \"" + "x".repeat(100_000) + "\"}");
+        assertThatThrownBy(() -> json.integer("a"))
+                .hasMessageContaining("a must be an integer of 32 bits")
+                .hasMessageContaining("(100002 characters)");
     }
 }

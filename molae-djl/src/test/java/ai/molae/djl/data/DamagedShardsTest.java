@@ -220,4 +220,10 @@ class DamagedShardsTest {
         }
         assertThat(refused).isGreaterThan(text.length / 3);
     }
+
+    @Test
+    void aKeyOfTheIndexTwice() throws IOException {
+        index("\"version\"", "\"vocab_size\": 1, \"version\"");
+        assertRefused(Check.CHECKSUMS).hasMessageContaining("key vocab_size stands there twice");
+    }
 }

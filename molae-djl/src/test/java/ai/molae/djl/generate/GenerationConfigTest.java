@@ -129,7 +129,7 @@ class GenerationConfigTest {
                 "{\"repetition_penalty\": 0}| repetition_penalty must be finite and positive, got 0.0",
                 "{\"do_sample\": 1}         | do_sample must be true or false, got 1",
                 "{\"max_new_tokens\": 0}    | max_new_tokens must be at least 1, got 0",
-                "{\"max_length\": 1e12}     | max_length must be an integer of 32 bits, got 1e12",
+                "{\"max_length\": 1e12}     | max_length must be an integer of 32 bits, got 1E+12",
                 "{\"eos_token_id\": [1,\"</s>\"]} | eos_token_id must be an integer of 32 bits or a list of them, got [1,\"</s>\"]",
                 "{\"eos_token_id\": [1,-2]} | eos_token_id must be token ids, at least 0, got -2",
                 "{\"pad_token_id\": -1}     | pad_token_id must be a token id, at least 0, got -1",

@@ -3,17 +3,24 @@ package ai.molae.djl.hf;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
+import ai.molae.cost.CostModel;
+import ai.molae.testing.Fuzz;
+import ai.molae.testing.JsonMutations;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Golden configs with something broken: a model, or an {@link IllegalArgumentException} with a message, never anything else. */
 class CheckpointConfigFuzzTest {
@@ -98,6 +105,28 @@ class CheckpointConfigFuzzTest {
                 assertThat(e).hasMessageMatching("(?s).{10,}");
             }
         }
+    }
+
+    /** Faults that no JSON library would write, such as a key twice, in the file of a folder. */
+    @Test
+    void filesWithFaultsOfEveryKindAreModelsOrRefused(@TempDir Path folder) {
+        List<String> texts = new ArrayList<>();
+        Golden.CASES.forEach(name -> texts.add(Golden.config(name)));
+        texts.add(Golden.config("olmoe-a", "molae = " + SECTION));
+        Fuzz.Tally tally = Fuzz.of("config.json", 1500)
+                .naming(CheckpointConfig.FILE)
+                .run(
+                        numbers -> JsonMutations.mutate(texts.get(numbers.nextInt(texts.size())), numbers)
+                                .getBytes(StandardCharsets.UTF_8),
+                        bytes -> {
+                            Files.write(folder.resolve(CheckpointConfig.FILE), bytes);
+                            CheckpointConfig config = CheckpointConfig.read(folder);
+                            assertThat(CostModel.model(config.spec()).parameters())
+                                    .isPositive();
+                            assertThat(CheckpointConfig.parse(config.toJson()).spec())
+                                    .isEqualTo(config.spec());
+                        });
+        assertThat(Fuzz.isLong() || tally.worked() > 30).as("%s", tally).isTrue();
     }
 
     private void mutate(JsonObject root) {

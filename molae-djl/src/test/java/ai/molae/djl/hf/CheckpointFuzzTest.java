@@ -8,6 +8,9 @@ import ai.molae.djl.json.StrictJson;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.safetensors.SafetensorsException;
 import ai.molae.djl.torch.Precision;
+import ai.molae.testing.ByteMutations;
+import ai.molae.testing.Fuzz;
+import ai.molae.testing.JsonMutations;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import java.io.IOException;
@@ -168,5 +171,80 @@ class CheckpointFuzzTest {
             assertThat(e.getMessage()).as("folder %d", number).hasSizeBetween(20, 10_000);
             refused++;
         }
+    }
+
+    /** One file of a folder changed at a time, in structure and in bytes: its config, its index, the header of a shard or the shard. */
+    @Test
+    void foldersWithOneFaultyFileAreModelsOrRefused() throws IOException {
+        List<Map<String, byte[]>> sources = new ArrayList<>();
+        for (int i = 0; i < Golden.CASES.size(); i++) {
+            sources.add(whole(Golden.CASES.get(i), i % 3));
+        }
+        Path broken = Files.createDirectory(folder.resolve("broken"));
+        Fuzz.of("checkpoint folder", 120)
+                .refusedBy(
+                        IllegalArgumentException.class,
+                        IllegalStateException.class,
+                        IOException.class,
+                        UncheckedIOException.class)
+                .run(numbers -> faulty(sources, numbers), bytes -> {
+                    // The first bytes say which file of which folder this is.
+                    Map<String, byte[]> files = new TreeMap<>(sources.get(at(bytes, 0) % sources.size()));
+                    List<String> names = new ArrayList<>(files.keySet());
+                    files.put(
+                            names.get(at(bytes, 1) % names.size()),
+                            Arrays.copyOfRange(bytes, Math.min(2, bytes.length), bytes.length));
+                    for (Map.Entry<String, byte[]> file :
+                            replaced(broken, files).entrySet()) {
+                        Files.write(broken.resolve(file.getKey()), file.getValue());
+                    }
+                    try (NDManager manager = NDManager.newBaseManager();
+                            Checkpoint checkpoint = Checkpoint.open(broken)) {
+                        CausalLm model = checkpoint.load(manager, Precision.FLOAT32);
+                        assertThat(Loading.logits(model)).isNotEmpty();
+                    }
+                });
+    }
+
+    private static Map<String, byte[]> replaced(Path broken, Map<String, byte[]> files) throws IOException {
+        try (Stream<Path> before = Files.list(broken)) {
+            for (Path file : before.toList()) {
+                Files.delete(file);
+            }
+        }
+        return files;
+    }
+
+    private static int at(byte[] bytes, int index) {
+        return index < bytes.length ? bytes[index] & 0xff : 0;
+    }
+
+    private static byte[] faulty(List<Map<String, byte[]>> sources, SplittableRandom numbers) throws IOException {
+        int source = numbers.nextInt(sources.size());
+        List<String> names = new ArrayList<>(sources.get(source).keySet());
+        int which = numbers.nextInt(names.size());
+        byte[] whole = sources.get(source).get(names.get(which));
+        byte[] changed;
+        if (names.get(which).endsWith(".safetensors")) {
+            changed = numbers.nextBoolean() ? ByteMutations.damage(whole, numbers) : header(whole, numbers);
+        } else {
+            changed = JsonMutations.mutate(new String(whole, StandardCharsets.UTF_8), numbers)
+                    .getBytes(StandardCharsets.UTF_8);
+        }
+        ByteBuffer input = ByteBuffer.allocate(2 + changed.length);
+        return input.put((byte) source).put((byte) which).put(changed).array();
+    }
+
+    /** Faults in the JSON of a header, whose length is right again. */
+    private static byte[] header(byte[] file, SplittableRandom numbers) {
+        int length = (int) ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        byte[] changed = JsonMutations.mutate(new String(file, 8, length, StandardCharsets.UTF_8).strip(), numbers)
+                .getBytes(StandardCharsets.UTF_8);
+        return ByteBuffer.allocate(file.length - length + changed.length)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(changed.length)
+                .put(changed)
+                .put(file, 8 + length, file.length - 8 - length)
+                .array();
     }
 }

@@ -3,6 +3,9 @@ package ai.molae.djl.safetensors;
 import static ai.molae.djl.safetensors.CheckpointFiles.bytes;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.molae.testing.ByteMutations;
+import ai.molae.testing.Fuzz;
+import ai.molae.testing.JsonMutations;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -249,5 +252,42 @@ class SafetensorsFuzzTest {
             check("length " + length, huge);
         }
         assertThat(loaded).as("zeros, ones and many").isEqualTo(3);
+    }
+
+    /** The same damage as of other files, seeded and bounded as they are; see {@link Fuzz}. */
+    @Test
+    void damagedFilesAreReadOrRefused() throws IOException {
+        byte[][] files = {small(), golden()};
+        Path path = temp.resolve("fuzz.safetensors");
+        Fuzz.of("safetensors", 700)
+                .refusedBy(SafetensorsException.class)
+                .naming("fuzz.safetensors")
+                .allocatingAtMost(16 << 20)
+                .run(
+                        numbers -> {
+                            byte[] file = files[numbers.nextInt(files.length)];
+                            return numbers.nextBoolean() ? ByteMutations.damage(file, numbers) : faulty(file, numbers);
+                        },
+                        bytes -> {
+                            Files.write(path, bytes);
+                            try (SafetensorsFile file = SafetensorsFile.open(path)) {
+                                for (TensorInfo tensor : file.tensors().values()) {
+                                    ByteBuffer some = ByteBuffer.allocate((int) Math.min(4096, tensor.bytes()));
+                                    file.read(tensor, tensor.bytes() - some.capacity(), some);
+                                }
+                            }
+                        });
+    }
+
+    private static byte[] faulty(byte[] file, SplittableRandom numbers) {
+        int length = (int) ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        String header = new String(file, 8, length, StandardCharsets.UTF_8).strip();
+        byte[] changed = JsonMutations.mutate(header, numbers).getBytes(StandardCharsets.UTF_8);
+        return ByteBuffer.allocate(file.length - length + changed.length)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(changed.length)
+                .put(changed)
+                .put(file, 8 + length, file.length - 8 - length)
+                .array();
     }
 }

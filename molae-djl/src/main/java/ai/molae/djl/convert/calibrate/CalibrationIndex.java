@@ -1,5 +1,7 @@
 package ai.molae.djl.convert.calibrate;
 
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
 import ai.molae.djl.json.SpecJson;
 import ai.molae.djl.json.StrictJson;
 import ai.molae.spec.MoeSpec;
@@ -8,6 +10,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -93,14 +96,14 @@ record CalibrationIndex(
         if (!Files.isRegularFile(file)) {
             throw new IOException(folder + " is no calibration: it has no " + FILE);
         }
-        String text = Files.readString(file);
         try {
-            return parse(StrictJson.parse(text));
+            return parse(StrictJson.parse(SmallText.read(file, SmallText.LISTS)));
         } catch (IllegalArgumentException
                 | IllegalStateException
+                | CharacterCodingException
                 | ArithmeticException
                 | UnsupportedOperationException e) {
-            throw new IOException(file + " is damaged: " + e.getMessage() + "; calibrate anew", e);
+            throw new IOException(file + " is damaged: " + Shown.message(e.getMessage()) + "; calibrate anew", e);
         }
     }
 
@@ -124,10 +127,16 @@ record CalibrationIndex(
         SortedMap<Integer, Entry> layers = new TreeMap<>();
         for (JsonElement element : get(root, "moe_layers").getAsJsonArray()) {
             JsonObject object = element.getAsJsonObject();
+            int layer = Math.toIntExact(number(object, "layer"));
+            String name = get(object, "file").getAsString();
+            if (!name.equals(LayerFile.name(layer))) {
+                throw new IllegalArgumentException("layer " + layer + " is said to be in " + Shown.value(name)
+                        + ", its file is " + LayerFile.name(layer));
+            }
             layers.put(
-                    Math.toIntExact(number(object, "layer")),
+                    layer,
                     new Entry(
-                            get(object, "file").getAsString(),
+                            name,
                             number(object, "bytes"),
                             number(object, "crc32c"),
                             SpecJson.parseMoe(get(object, "spec").toString())));

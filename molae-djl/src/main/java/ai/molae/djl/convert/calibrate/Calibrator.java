@@ -8,6 +8,7 @@ import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.DecoderLayer;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.Telemetry;
 import ai.molae.spec.FeedForwardSpec;
 import ai.molae.spec.MoeSpec;
 import java.io.IOException;
@@ -39,6 +40,10 @@ import org.jspecify.annotations.Nullable;
  * may write to a place.
  */
 public final class Calibrator {
+
+    static {
+        Telemetry.optOut(); // before anything here starts the engine
+    }
 
     /**
      * How far it has come.

@@ -1,5 +1,6 @@
 package ai.molae.djl.convert.calibrate;
 
+import ai.molae.djl.files.SmallText;
 import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.hf.CheckpointConfig;
 import java.io.IOException;
@@ -60,7 +61,9 @@ public record SourceFingerprint(
             samples.put(file.getFileName().toString(), sample(file));
         }
         return new SourceFingerprint(
-                sha256(Files.readAllBytes(checkpoint.folder().resolve(CheckpointConfig.FILE))), sizes, samples);
+                sha256(SmallText.bytes(checkpoint.folder().resolve(CheckpointConfig.FILE), SmallText.SETTINGS)),
+                sizes,
+                samples);
     }
 
     /** Pieces at equal distances, the last at the end. */

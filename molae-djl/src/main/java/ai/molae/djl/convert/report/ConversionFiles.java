@@ -1,9 +1,10 @@
 package ai.molae.djl.convert.report;
 
 import ai.molae.djl.convert.ConversionReport;
+import ai.molae.djl.files.Shown;
+import ai.molae.djl.files.SmallText;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -85,9 +86,9 @@ public final class ConversionFiles {
     public static ConversionReport read(Path folder) throws IOException {
         Path file = folder.resolve(NAME + ".json");
         try {
-            return parse(Files.readString(file));
+            return parse(SmallText.read(file, SmallText.LISTS));
         } catch (IllegalArgumentException | CharacterCodingException e) {
-            throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+            throw new IllegalArgumentException(file + ": " + Shown.message(e.getMessage()), e);
         }
     }
 }

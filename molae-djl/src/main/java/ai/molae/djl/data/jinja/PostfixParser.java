@@ -11,6 +11,10 @@ import org.jspecify.annotations.Nullable;
 /** Compiles what follows a value: members, elements, slices, calls, filters and tests. */
 final class PostfixParser {
 
+    /** Of an index that fits into 64 bits. */
+    private static final int MOST_DIGITS = 18;
+
+
     /** After the name of a test these do not begin its argument. */
     private static final Set<String> NO_ARGUMENT = Set.of("and", "or", "else", "is", "in", "not", "if");
 
@@ -57,6 +61,9 @@ final class PostfixParser {
     private Expression attribute(Expression value) {
         Token name = tokens.next();
         if (name.kind() == Kind.INTEGER) {
+            if (name.text().length() > MOST_DIGITS) {
+                throw tokens.unexpected(name, "an index of at most " + MOST_DIGITS + " digits after '.'");
+            }
             Long index = Long.valueOf(name.text());
             return scope -> Members.subscript(value.eval(scope), index);
         }

@@ -1,5 +1,6 @@
 package ai.molae.djl.train.metrics;
 
+import ai.molae.djl.files.Shown;
 import ai.molae.djl.train.LmTrainingListener;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -176,7 +177,7 @@ public final class MetricsFile implements LmTrainingListener, AutoCloseable {
                     MetricsLine.tell(new String(line, StandardCharsets.UTF_8), listener);
                 } catch (IllegalArgumentException e) {
                     throw new IllegalArgumentException(
-                            "line " + number + " of " + file + " is no training metrics: " + e.getMessage(), e);
+                            "line " + number + " of " + file + " is no training metrics: " + Shown.message(e.getMessage()), e);
                 }
                 number++;
             }

@@ -174,7 +174,9 @@ final class MetricsLine {
         List<LayerRouting> routing = new ArrayList<>();
         JsonArray layers = get(line, "layer").getAsJsonArray();
         for (int i = 0; i < layers.size(); i++) {
-            long[] counts = GSON.fromJson(element(line, "expert_load", i), long[].class);
+            long[] counts = element(line, "expert_load", i).getAsJsonArray().asList().stream()
+                    .mapToLong(JsonElement::getAsLong)
+                    .toArray();
             routing.add(new LayerRouting(
                     layers.get(i).getAsInt(),
                     new LoadStatistics(counts, element(line, "dropped", i).getAsLong()),

@@ -380,4 +380,16 @@ class CalibratorTest {
             return files.map(file -> file.getFileName().toString()).toList();
         }
     }
+
+    @Test
+    void aFileOfALayerOutsideOfTheFolderIsRefused() throws IOException {
+        calibrated(new MomentSettings(false, InnerMoments.NONE));
+        Path index = target.resolve("calibration.json");
+        String text = Files.readString(index);
+        assertThat(text).contains("\"layer-00000.safetensors\"");
+        Files.writeString(index, text.replace("\"layer-00000.safetensors\"", "\"../layer-00000.safetensors\""));
+        assertThatThrownBy(() -> Calibration.open(target))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("layer 0 is said to be in ../layer-00000.safetensors");
+    }
 }

@@ -118,4 +118,11 @@ class JinjaSandboxTest {
                         .render(Map.of("messages", List.of(Map.of("role", "user", "content", content)))))
                 .hasSizeGreaterThan(1_000_000);
     }
+
+    @Test
+    void anIndexBehindADotThatFitsIntoNoNumberIsRefused() {
+        assertThatThrownBy(() -> JinjaTemplate.parse("{{ m.9999999999999999999 }}"))
+                .isInstanceOf(JinjaException.class)
+                .hasMessageContaining("at most 18 digits");
+    }
 }

@@ -233,4 +233,18 @@ class MetricsFileTest {
                     .withMessageContainingAll("/dev/full", "No space left");
         }
     }
+
+    @Test
+    void aLineWithoutCountsOfAnExpertIsRefused(@TempDir Path place) throws IOException {
+        Path lines = place.resolve(MetricsFile.NAME);
+        try (MetricsFile metrics = new MetricsFile(lines)) {
+            metrics.onStart(0);
+            metrics.onStep(Runs.step(1));
+        }
+        String text = Files.readString(lines);
+        Files.writeString(lines, text.replaceFirst("\"expert_load\":\\[\\[[^\\]]*\\]", "\"expert_load\":[null"));
+        assertThatThrownBy(() -> MetricsFile.replay(lines, new Runs.Recorder()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("line 1 of " + lines);
+    }
 }
