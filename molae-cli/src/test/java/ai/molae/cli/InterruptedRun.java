@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A run of the command in a process of its own that was told to end, by SIGTERM, as soon as it had printed a line.
+ * A run of the command in a process of its own that was told to end, by SIGTERM or another signal, as soon as it had printed a line.
  *
  * @param exitCode its exit code
  * @param output what it printed, complaints included
@@ -18,6 +18,11 @@ import java.util.concurrent.TimeUnit;
 record InterruptedRun(int exitCode, String output) {
 
     static InterruptedRun of(String lineStart, String... args) throws IOException, InterruptedException {
+        return by("TERM", lineStart, args);
+    }
+
+    /** {@code INT} is what Ctrl-C sends. */
+    static InterruptedRun by(String signal, String lineStart, String... args) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 // As the launcher does: newer JVMs would print a warning first.
@@ -37,7 +42,8 @@ record InterruptedRun(int exitCode, String output) {
                 output.append(line).append('\n');
                 if (!told && line.startsWith(lineStart)) {
                     told = true;
-                    process.toHandle().destroy();
+                    String kill = "kill -" + signal + " " + process.pid();
+                    new ProcessBuilder("sh", "-c", kill).start().waitFor();
                 }
             }
             if (!process.waitFor(60, TimeUnit.SECONDS)) {

@@ -42,8 +42,14 @@ public record ParameterShape(String name, List<Integer> shape) {
      * The number of elements.
      *
      * @return the product of the dimensions
+     * @throws ArithmeticException if it exceeds a long; the message has the shape
      */
     public long size() {
-        return shape.stream().mapToLong(Integer::longValue).reduce(1, Math::multiplyExact);
+        try {
+            return shape.stream().mapToLong(Integer::longValue).reduce(1, Math::multiplyExact);
+        } catch (ArithmeticException e) {
+            throw (ArithmeticException)
+                    new ArithmeticException(name + " " + shape + " has more than 2^63 elements").initCause(e);
+        }
     }
 }

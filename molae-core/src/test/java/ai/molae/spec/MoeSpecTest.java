@@ -4,6 +4,7 @@ import static ai.molae.spec.ExpertOperator.DOWN;
 import static ai.molae.spec.ExpertOperator.GATE;
 import static ai.molae.spec.ExpertOperator.UP;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
@@ -72,6 +73,28 @@ class MoeSpecTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new SharedExpertSpec(0, false))
                 .withMessage("shared expert intermediateSize must be positive, got 0");
+    }
+
+    @Test
+    void sizesAreRefusedWhereTheyOverflowWithTheirNumbers() {
+        int half = Integer.MAX_VALUE / 2;
+        assertThat(small().setIntermediateSize(half).build().intermediateSize()).isEqualTo(half);
+        rejects(
+                b -> b.setIntermediateSize(half + 1),
+                "intermediateSize of a gated layer must be at most 1073741823, got 1073741824");
+        rejects(
+                b -> b.optSharedExpert(SharedExpertSpec.of(Integer.MAX_VALUE)),
+                "shared expert intermediateSize of a gated layer must be at most 1073741823, got 2147483647");
+        LatentSpec wide =
+                LatentSpec.builder().setLatentSize(half + 1).setGroupSize(2).build();
+        rejects(
+                b -> b.optLatent(wide),
+                "latent sizes of gate and up together must be at most 2147483647, got 2147483648");
+        // 2^31 · 2^30 · 2^31 elements are more than a long counts; asking for the shape alone is no harm.
+        ParameterShape stack = ParameterShape.of("down", Integer.MAX_VALUE, half, Integer.MAX_VALUE);
+        assertThatExceptionOfType(ArithmeticException.class)
+                .isThrownBy(stack::size)
+                .withMessage("down [2147483647, 1073741823, 2147483647] has more than 2^63 elements");
     }
 
     @Test

@@ -3,6 +3,7 @@ package ai.molae.djl.data;
 import java.util.ArrayDeque;
 import java.util.Objects;
 import java.util.Queue;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -91,7 +92,8 @@ public final class Prefetcher implements AutoCloseable {
      *
      * @return the batch of the sequences from {@link #position} on
      * @throws RuntimeException what the data threw when this batch was made, and again whenever this is called
-     * @throws IllegalStateException if this is closed, or the waiting thread is interrupted
+     * @throws IllegalStateException if this is closed
+     * @throws CancellationException if the waiting thread is interrupted, which it stays
      */
     public TokenBatch next() {
         synchronized (lock) {
@@ -100,7 +102,7 @@ public final class Prefetcher implements AutoCloseable {
                     lock.wait();
                 } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
-                    throw new IllegalStateException("interrupted while waiting for a batch", e);
+                    throw new CancellationException("interrupted while waiting for a batch");
                 }
             }
             if (closed) {

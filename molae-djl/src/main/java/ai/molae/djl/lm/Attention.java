@@ -68,5 +68,10 @@ public abstract class Attention extends LmBlock {
         if (shape.dimension() != 3) {
             throw new IllegalArgumentException(getClass().getSimpleName() + " reads [B, S, n], got " + shape);
         }
+        long tokens = shape.get(1);
+        if (tokens < 1 || tokens > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(getClass().getSimpleName() + " reads sequences of 1 to "
+                    + Integer.MAX_VALUE + " tokens, got " + shape);
+        }
     }
 }

@@ -2,6 +2,7 @@ package ai.molae.djl.lm;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -14,6 +15,7 @@ import ai.djl.training.ParameterStore;
 import ai.molae.djl.moe.BlockFile;
 import ai.molae.djl.torch.Freezing;
 import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.OutOfNativeMemoryException;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchArguments;
 import ai.molae.spec.ModelSpec;
@@ -209,12 +211,19 @@ public final class CausalLm extends LmBlock {
      *
      * @return the device of its parameters, prepared for inference or not
      * @throws UninitializedParameterException if it has none yet
+     * @throws IllegalStateException if they are freed
      */
     public Device device() {
         if (!norm.weight().isInitialized()) {
             throw new UninitializedParameterException("the model has no weights yet; initialize or load it first");
         }
-        return norm.weight().getArray().getDevice();
+        NDArray weight = norm.weight().getArray();
+        if (weight.isReleased()) {
+            throw new IllegalStateException(
+                    "the weights of the model are freed: the manager that owned them was closed;"
+                            + " keep that manager open for as long as the model is used");
+        }
+        return weight.getDevice();
     }
 
     /**
@@ -298,8 +307,10 @@ public final class CausalLm extends LmBlock {
      * @throws IllegalStateException if the cache is closed
      */
     public NDArray decode(ParameterStore parameterStore, NDArray tokens, KvCache cache) {
+        checkOpen(new NDList(tokens));
         Shape shape = tokens.getShape();
         checkShape(shape);
+        checkType(tokens);
         cache.check(spec, shape);
         checkTokens(tokens);
         int count = (int) shape.get(1);
@@ -321,6 +332,8 @@ public final class CausalLm extends LmBlock {
                 cache.advance(count);
                 return logits;
             }
+        } catch (EngineException e) {
+            throw OutOfNativeMemoryException.told(e, () -> "a CausalLm that reads " + shape + " behind a cache");
         } finally {
             if (!visible.isEmpty()) {
                 visible.close();
@@ -367,7 +380,8 @@ public final class CausalLm extends LmBlock {
         }
     }
 
-    private void checkTokens(NDArray tokens) {
+    @Override
+    void checkType(NDArray tokens) {
         if (tokens.getDataType() != DataType.INT64 && tokens.getDataType() != DataType.INT32) {
             throw new IllegalArgumentException("CausalLm reads int64 or int32 token ids, got " + tokens.getDataType()
                     + " of shape " + tokens.getShape());
@@ -375,6 +389,9 @@ public final class CausalLm extends LmBlock {
         if (tokens.getShape().size() == 0) {
             throw new IllegalArgumentException("CausalLm reads at least one token, got shape " + tokens.getShape());
         }
+    }
+
+    private void checkTokens(NDArray tokens) {
         LmOps.checkTokens(tokens, spec.vocabSize());
     }
 

@@ -66,7 +66,13 @@ public final class CausalLmLoss extends Loss {
 
     /** One label for each row of logits, all of them token ids or -100. */
     static void check(NDArray logits, NDArray labels) {
+        checkOpen("logits", logits);
+        checkOpen("labels", labels);
         Shape shape = logits.getShape();
+        if (logits.getDataType() != DataType.FLOAT32) {
+            throw new IllegalArgumentException(
+                    "logits must be float32, got " + logits.getDataType() + " of shape " + shape);
+        }
         if (shape.dimension() < 1 || !shape.slice(0, shape.dimension() - 1).equals(labels.getShape())) {
             throw new IllegalArgumentException(
                     "labels have shape " + labels.getShape() + ", logits " + shape + "; one label per row of logits");
@@ -75,5 +81,12 @@ public final class CausalLmLoss extends Loss {
             throw new IllegalArgumentException("labels must be int64 or int32 token ids, got " + labels.getDataType());
         }
         LmOps.checkLabels(logits, labels);
+    }
+
+    private static void checkOpen(String name, NDArray array) {
+        if (array.isReleased()) {
+            throw new IllegalStateException(
+                    "the " + name + " are closed, or the manager that owned them; evaluate the loss before");
+        }
     }
 }

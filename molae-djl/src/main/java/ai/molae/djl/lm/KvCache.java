@@ -1,10 +1,12 @@
 package ai.molae.djl.lm;
 
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.molae.djl.torch.OutOfNativeMemoryException;
 import ai.molae.djl.torch.TorchArguments;
 import ai.molae.spec.AttentionSpec;
 import ai.molae.spec.GroupedQueryAttentionSpec;
@@ -91,9 +93,22 @@ public final class KvCache implements AutoCloseable {
         attention = spec.attention();
         this.batchSize = batchSize;
         this.capacity = capacity;
+        if ((long) batchSize * capacity > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException("a cache holds at most " + Integer.MAX_VALUE
+                    + " positions of all sequences together, got batchSize = " + batchSize + " and capacity = "
+                    + capacity);
+        }
         this.manager = manager.newSubManager();
-        for (int i = 0; i < spec.numLayers(); i++) {
-            layers.add(newLayer());
+        try {
+            for (int i = 0; i < spec.numLayers(); i++) {
+                layers.add(newLayer());
+            }
+        } catch (EngineException e) {
+            this.manager.close();
+            throw OutOfNativeMemoryException.told(
+                    e,
+                    () -> "a KvCache of " + batchSize + " sequences of " + capacity + " positions in "
+                            + spec.numLayers() + " layers");
         }
     }
 

@@ -1,6 +1,7 @@
 package ai.molae.djl.lm;
 
 import ai.djl.MalformedModelException;
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -16,6 +17,7 @@ import ai.molae.djl.moe.BlockFile;
 import ai.molae.djl.torch.AdaptableBlock;
 import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.OutOfNativeMemoryException;
 import ai.molae.djl.torch.PackedWeights;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchOps;
@@ -53,7 +55,7 @@ abstract class LmBlock extends AdaptableBlock {
     }
 
     private Parameter declare(String name, Parameter.Type type, Initializer initializer, long... shape) {
-        return addParameter(Parameter.builder()
+        return declare(Parameter.builder()
                 .setName(name)
                 .setType(type)
                 .optShape(new Shape(shape))
@@ -79,7 +81,7 @@ abstract class LmBlock extends AdaptableBlock {
         Map<String, NDArray> values = new HashMap<>();
         for (Pair<String, Parameter> entry : getDirectParameters()) {
             if (packed().isEmpty() || storage(entry.getKey()) == Storage.PARAMETER) {
-                values.put(entry.getKey(), parameterStore.getValue(entry.getValue(), x.getDevice(), training));
+                values.put(entry.getKey(), value(parameterStore, entry.getValue(), x.getDevice(), training));
             }
         }
         putScale(values);
@@ -96,13 +98,32 @@ abstract class LmBlock extends AdaptableBlock {
     @Override
     protected final NDList forwardInternal(
             ParameterStore parameterStore, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
-        checkShape(inputs.head().getShape());
-        if (training) {
-            checkNotPrepared("train");
-            return compute(parameterStore, inputs, true);
+        String name = getClass().getSimpleName();
+        if (inputs.isEmpty()) {
+            throw new IllegalArgumentException(name + " reads an array, got none");
         }
-        try (NoGrad noGrad = new NoGrad()) {
-            return compute(parameterStore, inputs, false);
+        checkOpen(inputs);
+        Shape shape = inputs.head().getShape();
+        checkShape(shape);
+        checkType(inputs.head());
+        try {
+            if (training) {
+                checkNotPrepared("train");
+                return compute(parameterStore, inputs, true);
+            }
+            try (NoGrad noGrad = new NoGrad()) {
+                return compute(parameterStore, inputs, false);
+            }
+        } catch (EngineException e) {
+            throw OutOfNativeMemoryException.told(e, () -> "a " + name + " that reads " + shape);
+        }
+    }
+
+    /** Refuses an element type this block cannot read. */
+    void checkType(NDArray x) {
+        if (x.getDataType() != DataType.FLOAT32) {
+            throw new IllegalArgumentException(getClass().getSimpleName() + " reads float32, got " + x.getDataType()
+                    + " of shape " + x.getShape());
         }
     }
 

@@ -39,7 +39,7 @@ public final class RmsNorm extends LmBlock {
     }
 
     NDArray apply(ParameterStore parameterStore, NDArray x, boolean training) {
-        return LmOps.rmsNorm(x, parameterStore.getValue(weight, x.getDevice(), training), eps);
+        return LmOps.rmsNorm(x, value(parameterStore, weight, x.getDevice(), training), eps);
     }
 
     @Override

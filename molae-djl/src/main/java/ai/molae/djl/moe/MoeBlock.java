@@ -3,6 +3,7 @@ package ai.molae.djl.moe;
 import static ai.molae.djl.torch.TorchArguments.absent;
 
 import ai.djl.MalformedModelException;
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -18,6 +19,7 @@ import ai.molae.djl.torch.AdaptableBlock;
 import ai.molae.djl.torch.Gemm;
 import ai.molae.djl.torch.GradientTape;
 import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.OutOfNativeMemoryException;
 import ai.molae.djl.torch.Precision;
 import ai.molae.djl.torch.TorchOps;
 import ai.molae.spec.ExpertOperator;
@@ -57,7 +59,9 @@ import org.jspecify.annotations.Nullable;
  * those of {@link MoeSpec#parameters()}, one array per operator with the experts stacked. The block keeps no state of a call: any
  * number of threads may infer at once.
  *
- * <p>A wrong last dimension or element type of x is an {@link IllegalArgumentException} with the actual shape.
+ * <p>A wrong last dimension or element type of x is an {@link IllegalArgumentException} with the actual shape. A token that is NaN or infinite, or
+ * whose logits are, gives NaN; in inference the other tokens of the batch are not touched by it, except that it takes a place where experts have a
+ * capacity.
  */
 public final class MoeBlock extends AdaptableBlock {
 
@@ -88,7 +92,7 @@ public final class MoeBlock extends AdaptableBlock {
         recompute = builder.recompute;
         layer = new MoeOps.Layer(spec, MoeOps.Groups.of(spec), precision);
         for (ParameterShape parameter : spec.parameters()) {
-            addParameter(parameter(parameter, builder.initializerRange));
+            declare(parameter(parameter, builder.initializerRange));
         }
     }
 
@@ -194,6 +198,7 @@ public final class MoeBlock extends AdaptableBlock {
         if (inputs.isEmpty() || inputs.size() > 2) {
             throw new IllegalArgumentException("MoeBlock reads x, or x and a mask of its tokens, got " + inputs);
         }
+        checkOpen(inputs);
         NDArray x = inputs.get(0);
         checkInput(x);
         NDArray mask = inputs.size() == 2 ? inputs.get(1) : absent();
@@ -201,12 +206,16 @@ public final class MoeBlock extends AdaptableBlock {
             throw new IllegalArgumentException("the mask has one element per token; x has shape " + x.getShape()
                     + ", the mask " + mask.getShape());
         }
-        if (training) {
-            checkNotPrepared("train");
-            return forward(parameterStore, x, mask, true);
-        }
-        try (NoGrad noGrad = new NoGrad()) {
-            return forward(parameterStore, x, mask, false);
+        try {
+            if (training) {
+                checkNotPrepared("train");
+                return forward(parameterStore, x, mask, true);
+            }
+            try (NoGrad noGrad = new NoGrad()) {
+                return forward(parameterStore, x, mask, false);
+            }
+        } catch (EngineException e) {
+            throw OutOfNativeMemoryException.told(e, () -> "a MoeBlock that reads " + x.getShape());
         }
     }
 
@@ -215,7 +224,7 @@ public final class MoeBlock extends AdaptableBlock {
         Map<String, NDArray> parameters = new LinkedHashMap<>();
         getDirectParameters().forEach(entry -> {
             if (packed().isEmpty() || storage(entry.getKey()) == Storage.PARAMETER) {
-                parameters.put(entry.getKey(), parameterStore.getValue(entry.getValue(), x.getDevice(), training));
+                parameters.put(entry.getKey(), value(parameterStore, entry.getValue(), x.getDevice(), training));
             }
         });
         putScale(parameters);
@@ -261,6 +270,10 @@ public final class MoeBlock extends AdaptableBlock {
         if (x.getDataType() != DataType.FLOAT32) {
             throw new IllegalArgumentException("MoeBlock reads float32, got " + x.getDataType() + " of shape " + shape
                     + "; products run in the precision given to the builder");
+        }
+        if (shape.size() / spec.hiddenSize() > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException("MoeBlock reads at most " + Integer.MAX_VALUE
+                    + " tokens at once, got shape " + shape + "; pass them in parts");
         }
     }
 

@@ -86,6 +86,8 @@ final class GemmMeasurement {
         for (GemmKernel kernel : Gemm.candidates(question)) {
             try {
                 nanos.put(kernel, time(manager, question, kernel));
+            } catch (OutOfNativeMemoryException e) {
+                throw e; // which says nothing about the kernel
             } catch (EngineException e) {
                 logger.debug("{} cannot compute {} here", kernel, question, e);
             }
@@ -163,6 +165,8 @@ final class GemmMeasurement {
                 NoGrad noGrad = new NoGrad();
                 PackedWeights weights = packed(scope, question, kernel)) {
             check(kernel, weights, scope);
+        } catch (OutOfNativeMemoryException e) {
+            throw e;
         } catch (EngineException e) {
             throw new IllegalStateException(
                     kernel + " cannot compute " + question + " on this machine; choose another kernel or none", e);

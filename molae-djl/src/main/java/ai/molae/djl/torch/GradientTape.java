@@ -152,14 +152,21 @@ public final class GradientTape implements GradientCollector {
     private boolean backwardDone;
     private boolean recomputing;
 
-    /** Starts recording on this thread. */
+    /**
+     * Starts recording on this thread.
+     *
+     * @throws IllegalStateException if a tape or a collector of DJL is open, on any thread of this process
+     */
     public GradientTape() {
         boolean gradients = JniUtils.isGradMode();
         try {
             collector = Engine.getEngine("PyTorch").newGradientCollector();
         } catch (RuntimeException e) {
             JniUtils.setGradMode(gradients); // DJL has switched it on before it refuses
-            throw e;
+            throw new IllegalStateException(
+                    "a GradientTape or GradientCollector is open already, of this thread or of another that trains;"
+                            + " one may record at a time in a process: close it, or wait for the other to end",
+                    e);
         }
         CURRENT.set(this);
     }
@@ -263,6 +270,7 @@ public final class GradientTape implements GradientCollector {
      * Adds the gradients of a scalar to those of all parameters and leaves it depends on. Once per tape, like the graph.
      *
      * @param target a float32 scalar
+     * @throws OutOfNativeMemoryException if the memory does not suffice; some gradients have been added then, others not
      * @throws IllegalStateException if called a second time, or if an array that an operation of this tape reads is used elsewhere without {@link #cut}
      */
     @Override
@@ -289,7 +297,7 @@ public final class GradientTape implements GradientCollector {
                         "an array read by an operation of the tape is also used elsewhere; write x = GradientTape.cut(x) before both",
                         e);
             }
-            throw e;
+            throw OutOfNativeMemoryException.told(e, () -> "the backward pass of a GradientTape");
         }
     }
 

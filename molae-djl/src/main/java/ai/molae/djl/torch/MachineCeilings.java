@@ -79,6 +79,8 @@ public final class MachineCeilings implements AutoCloseable {
             Best candidate;
             try {
                 candidate = best(new LargeProducts(manager, precision, code));
+            } catch (OutOfNativeMemoryException e) {
+                throw e; // which says nothing about the kernel
             } catch (EngineException e) {
                 logger.debug("kernel {} cannot multiply here", code, e);
                 continue;

@@ -64,6 +64,8 @@ public final class PeakFlops {
                 try (LargeProducts large =
                         new LargeProducts(manager, question.precision(), Gemm.code(products, kernel))) {
                     best = Math.max(best, best(large));
+                } catch (OutOfNativeMemoryException e) {
+                    throw e; // which says nothing about the kernel
                 } catch (EngineException e) {
                     logger.debug("{} cannot multiply here", kernel, e);
                 }

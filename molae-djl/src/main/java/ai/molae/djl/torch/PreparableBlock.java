@@ -1,19 +1,28 @@
 package ai.molae.djl.torch;
 
+import ai.djl.Device;
 import ai.djl.MalformedModelException;
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +34,9 @@ public abstract class PreparableBlock extends AbstractBlock {
     static {
         Telemetry.optOut(); // before anything here starts the engine
     }
+
+    /** The shapes that parameters must have, by name: DJL lets anyone set an array of another. */
+    private final Map<String, Shape> declared = new HashMap<>();
 
     private volatile @Nullable PackedWeights packed;
 
@@ -51,6 +63,70 @@ public abstract class PreparableBlock extends AbstractBlock {
      */
     protected PreparableBlock(byte version) {
         super(version);
+    }
+
+    /**
+     * Adds a parameter of this block whose shape is known now and never another.
+     *
+     * @param parameter with name and shape
+     * @return the parameter
+     */
+    protected final Parameter declare(Parameter parameter) {
+        declared.put(parameter.getName(), parameter.getShape());
+        return addParameter(parameter);
+    }
+
+    /**
+     * The array of a parameter, if it can be computed with.
+     *
+     * @param parameterStore the parameter store
+     * @param parameter a parameter of this block
+     * @param device where it is needed
+     * @param training whether it will have a gradient
+     * @return the array on the device
+     * @throws IllegalStateException if it was freed
+     * @throws IllegalArgumentException if someone gave it an array of another shape or element type
+     */
+    protected final NDArray value(ParameterStore parameterStore, Parameter parameter, Device device, boolean training) {
+        if (parameter.isInitialized()) {
+            checkValue(parameter, parameter.getArray());
+        } else if (preparedPrecision.isPresent()) {
+            throw new IllegalStateException("parameter " + parameter.getName() + " of this "
+                    + getClass().getSimpleName()
+                    + " is freed: the block was cleared after it was prepared for inference;"
+                    + " load the parameters into a new block");
+        }
+        return parameterStore.getValue(parameter, device, training);
+    }
+
+    private void checkValue(Parameter parameter, NDArray array) {
+        String name =
+                "parameter " + parameter.getName() + " of this " + getClass().getSimpleName();
+        if (array.isReleased()) {
+            throw new IllegalStateException(name + " is freed: the manager that owned it was closed;"
+                    + " keep that manager open for as long as the block is used");
+        }
+        Shape shape = declared.getOrDefault(parameter.getName(), array.getShape());
+        if (array.getDataType() != DataType.FLOAT32 || !array.getShape().equals(shape)) {
+            throw new IllegalArgumentException(name + " must be float32 of shape " + shape + ", someone gave it "
+                    + array.getDataType() + " of shape " + array.getShape());
+        }
+    }
+
+    /**
+     * Refuses inputs that are closed.
+     *
+     * @param inputs the inputs
+     * @throws IllegalStateException if one is
+     */
+    protected final void checkOpen(NDList inputs) {
+        for (int i = 0; i < inputs.size(); i++) {
+            if (inputs.get(i).isReleased()) {
+                throw new IllegalStateException(
+                        "input " + i + " of " + getClass().getSimpleName()
+                                + " is closed, or the manager that owned it; close arrays after the last use");
+            }
+        }
     }
 
     /**
@@ -160,6 +236,7 @@ public abstract class PreparableBlock extends AbstractBlock {
                 throw new IllegalStateException(
                         "parameter " + parameter.getName() + " has no values; initialise or load the block first");
             }
+            checkValue(parameter, parameter.getArray());
             if (storage(parameter.getName()) != Storage.PARAMETER) {
                 PackedWeights.checkRange(parameter.getName(), parameter.getArray(), precision);
             }
@@ -206,10 +283,57 @@ public abstract class PreparableBlock extends AbstractBlock {
         return preparedPrecision.isPresent() || super.isInitialized();
     }
 
+    /**
+     * Gives every parameter that has no values yet its first ones.
+     *
+     * @throws IllegalArgumentException if the element type is not float32, or an input shape is missing or cannot be read
+     * @throws IllegalStateException if the block is prepared for inference
+     * @throws OutOfNativeMemoryException if the memory does not suffice; those that got values by this call have none again
+     */
     @Override
     public void initialize(NDManager manager, DataType dataType, Shape... inputShapes) {
         checkNotPrepared("initialize");
-        super.initialize(manager, dataType, inputShapes);
+        String name = getClass().getSimpleName();
+        if (dataType != DataType.FLOAT32) {
+            throw new IllegalArgumentException("the parameters of " + name + " are float32, cannot initialise them in "
+                    + dataType + "; optPrecision of the builder sets the arithmetic of products");
+        }
+        if (inputShapes.length == 0) {
+            throw new IllegalArgumentException(name + " is initialised with the shape of its input, got none");
+        }
+        List<Parameter> fresh = getParameters().values().stream()
+                .filter(parameter -> !parameter.isInitialized())
+                .toList();
+        try {
+            super.initialize(manager, dataType, inputShapes);
+        } catch (EngineException e) {
+            fresh.forEach(Parameter::close);
+            throw OutOfNativeMemoryException.told(
+                    e, () -> "the " + fresh.size() + " parameters of a " + name + " " + sizes(fresh));
+        }
+    }
+
+    /** The largest one and all together. */
+    private static String sizes(List<Parameter> parameters) {
+        double bytes = 0;
+        Parameter largest = parameters.get(0);
+        for (Parameter parameter : parameters) {
+            bytes += elements(parameter) * Float.BYTES;
+            if (elements(parameter) > elements(largest)) {
+                largest = parameter;
+            }
+        }
+        return String.format(
+                Locale.ROOT,
+                "(%.2f GB together, the largest %s %s)",
+                bytes / 1e9,
+                largest.getName(),
+                largest.getShape());
+    }
+
+    /** In double, which does not overflow. */
+    private static double elements(Parameter parameter) {
+        return LongStream.of(parameter.getShape().getShape()).asDoubleStream().reduce(1, (a, b) -> a * b);
     }
 
     @Override

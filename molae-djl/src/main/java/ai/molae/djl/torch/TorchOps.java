@@ -71,7 +71,8 @@ public final class TorchOps {
      * @param inputs its arguments; the first is an activation, whose manager will own the results. An array whose name ends in {@code []}
      *     becomes an element of a list argument; other names must not contain a dot or brackets
      * @return the results, owned by the manager of the first input
-     * @throws ai.djl.engine.EngineException if libtorch refuses the call
+     * @throws OutOfNativeMemoryException if the memory does not suffice
+     * @throws EngineException if libtorch refuses the call
      */
     public NDList call(String method, NDArray... inputs) {
         Model loaded = model();
@@ -80,7 +81,12 @@ public final class TorchOps {
         JniUtils.setGraphExecutorOptimize(false);
         ParameterStore none = new ParameterStore(inputs[0].getManager(), false);
         // Always "training": otherwise DJL runs under InferenceMode, whose tensors can never meet autograd again.
-        return loaded.getBlock().forward(none, arguments, true);
+        try {
+            return loaded.getBlock().forward(none, arguments, true);
+        } catch (EngineException e) {
+            throw OutOfNativeMemoryException.told(
+                    e, () -> method + " of arrays " + OutOfNativeMemoryException.shapes(inputs));
+        }
     }
 
     /** The lock that calls hold which read packed weights of this module or, alone, open or free some. */

@@ -2,6 +2,7 @@ package ai.molae.djl.torch;
 
 import static ai.molae.djl.torch.TorchArguments.ints;
 
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
@@ -48,11 +49,17 @@ public interface WeightSource {
      *
      * @param manager will own the parameter's array
      * @param parameter a parameter of known shape
+     * @throws OutOfNativeMemoryException if the memory does not suffice
      */
     default void fill(NDManager manager, Parameter parameter) {
         if (!parameter.isInitialized()) {
             parameter.setInitializer((owner, shape, type) -> owner.create(shape, type));
-            parameter.initialize(manager, DataType.FLOAT32);
+            try {
+                parameter.initialize(manager, DataType.FLOAT32);
+            } catch (EngineException e) {
+                throw OutOfNativeMemoryException.told(
+                        e, () -> "parameter " + parameter.getName() + " " + parameter.getShape());
+            }
         }
         try (NDManager scope = manager.newSubManager()) {
             long rowElements = parameter.getShape().slice(1).size();

@@ -17,6 +17,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,6 +51,9 @@ import org.slf4j.LoggerFactory;
 public final class LmTrainer implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(LmTrainer.class);
+
+    /** The thread that trains, if one does. */
+    private static final AtomicReference<@Nullable Thread> TRAINING = new AtomicReference<>();
 
     /** How far reading is ahead of training. */
     private static final int PREFETCHED_STEPS = 2;
@@ -196,10 +202,26 @@ public final class LmTrainer implements AutoCloseable {
      *
      * @throws TrainingDivergedException if the loss or the gradient becomes NaN or infinite, with the path of the first such
      *     parameter or gradient; the parameters are those of the step before. Or if the loss rises far above its lowest
-     * @throws IllegalStateException if the folder holds checkpoints of a run that was not resumed
+     * @throws IllegalStateException if the folder holds checkpoints of a run that was not resumed, or another thread of this process trains:
+     *     autograd has one graph being recorded at a time
+     * @throws CancellationException if the thread is interrupted: after the step it is in, and a last checkpoint
      * @throws IOException if a checkpoint cannot be written; the ones before are intact
      */
     public void train() throws IOException {
+        Thread other = TRAINING.compareAndExchange(null, Thread.currentThread());
+        if (other != null) {
+            throw new IllegalStateException("another trainer trains on thread " + other.getName()
+                    + " of this process; wait for it to end, or train in another process");
+        }
+        try {
+            trainAlone();
+        } finally {
+            TRAINING.set(null);
+        }
+    }
+
+    private void trainAlone() throws IOException {
+        boolean interrupted = false;
         if (!resumed && store.isPresent()) {
             store.get().refuseRun();
         }
@@ -214,7 +236,22 @@ public final class LmTrainer implements AutoCloseable {
                 data, state.position(), config.batchSize(), PREFETCHED_STEPS * config.gradientAccumulation())) {
             evaluateIfDue();
             while (!done() && !stopped) {
-                step(batches);
+                // Taken back for now: files that an interrupted thread writes are closed under it.
+                interrupted = Thread.interrupted();
+                if (interrupted) {
+                    stopped = true;
+                    break;
+                }
+                try {
+                    step(batches);
+                } catch (CancellationException e) { // while it waited for a batch
+                    interrupted = Thread.interrupted();
+                    if (!interrupted) {
+                        throw e;
+                    }
+                    stopped = true;
+                    break;
+                }
                 evaluateIfDue();
                 Duration since = Duration.ofNanos(System.nanoTime() - lastCheckpoint);
                 if (store.isPresent() && store.get().isDue(state.step(), since)) {
@@ -228,6 +265,11 @@ public final class LmTrainer implements AutoCloseable {
             }
         } finally {
             listener.onEnd();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException(
+                    "the training was interrupted after step " + state.step() + lastCheckpoint());
         }
     }
 
@@ -291,15 +333,19 @@ public final class LmTrainer implements AutoCloseable {
     }
 
     private String advice() {
-        String last = "";
+        return "Lower the learning rate or lengthen the warm-up" + lastCheckpoint();
+    }
+
+    /** The end of a sentence, and one about the last checkpoint if there is one. */
+    private String lastCheckpoint() {
         try {
             if (store.isPresent() && store.get().latest().isPresent()) {
-                last = " The last checkpoint is " + store.get().latest().get().folder() + ".";
+                return ". The last checkpoint is " + store.get().latest().get().folder() + ".";
             }
         } catch (IOException e) {
             LOG.warn("cannot list the checkpoints", e);
         }
-        return "Lower the learning rate or lengthen the warm-up." + last;
+        return ".";
     }
 
     private long plannedSteps() {

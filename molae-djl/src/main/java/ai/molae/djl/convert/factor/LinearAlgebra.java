@@ -10,6 +10,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.molae.djl.torch.NoGrad;
+import ai.molae.djl.torch.OutOfNativeMemoryException;
 import ai.molae.djl.torch.TorchOps;
 import java.util.SplittableRandom;
 
@@ -122,6 +123,8 @@ final class LinearAlgebra {
     static NDArray root(NDArray right) {
         try {
             return one("root", right);
+        } catch (OutOfNativeMemoryException e) {
+            throw e;
         } catch (EngineException e) {
             throw new IllegalArgumentException(
                     "second moments of inputs " + right.getShape()
