@@ -11,6 +11,7 @@ import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 
 /** The matrices of a layer of a checkpoint, read and decoded when they are asked for; those that are not finite are refused. For one thread. */
@@ -42,11 +43,13 @@ final class CheckpointExperts implements ExpertSource {
         weights = checkpoint.weights(byPath);
     }
 
-    /** A source for each thread that asks, whose reads are counted: each has a buffer of its own. */
+    /** A source for each thread that asks, whose reads are counted: each has a buffer of its own. All are garbage with the supplier. */
     static Supplier<ExpertSource> perThread(Checkpoint checkpoint, int layer, ReadCounter counter) {
-        ThreadLocal<ExpertSource> sources =
-                ThreadLocal.withInitial(() -> counter.counting(new CheckpointExperts(checkpoint, layer)));
-        return sources::get;
+        // Not a ThreadLocal, whose values, with their buffers and the closed checkpoint, stay in the caller's thread
+        // when nobody has the key any more.
+        Map<Thread, ExpertSource> sources = new ConcurrentHashMap<>();
+        return () -> sources.computeIfAbsent(
+                Thread.currentThread(), thread -> counter.counting(new CheckpointExperts(checkpoint, layer)));
     }
 
     private static Parameter parameter(String name, Shape shape) {
