@@ -18,33 +18,39 @@ enum Gauge {
      * Bytes in use of {@code malloc}, less those of Java's direct buffers and, under {@code -XX:NativeMemoryTracking=summary}, those of the JVM's own. To be
      * read first, for it collects garbage.
      */
-    NATIVE("native memory in use", true, 64 << 10, 0.0025),
+    NATIVE("native memory in use", Kind.MEMORY, 64 << 10, 0.0025),
     /** Bytes of Java objects after a collection. */
-    HEAP("Java heap after collection", true, 128 << 10, 0.01),
+    HEAP("Java heap after collection", Kind.MEMORY, 128 << 10, 0.01),
     /** Resident pages: those of the heap, of freed memory that {@code malloc} keeps, and of compiled code as well. */
-    RESIDENT("resident set", true, 4 << 20, 0.02),
+    RESIDENT("resident set", Kind.MEMORY, 4 << 20, 0.02),
     /** Bytes of Java's direct buffers. */
-    DIRECT("direct buffers", true, 64 << 10, 0.01),
+    DIRECT("direct buffers", Kind.MEMORY, 64 << 10, 0.01),
     /** Live threads of Java. */
-    JAVA_THREADS("Java threads", false, 0.5, 0),
+    JAVA_THREADS("Java threads", Kind.PIECES, 0.5, 0),
     /** All threads, those of the JVM, which come and go with its work, and of libtorch as well. */
-    NATIVE_THREADS("native threads", false, 1.5, 0),
+    NATIVE_THREADS("native threads", Kind.PIECES, 1.5, 0),
     /** Open files, sockets and pipes. */
-    FILES("open files", false, 0.5, 0),
+    FILES("open files", Kind.PIECES, 0.5, 0),
     /** Bytes of the files in the folder of the work. */
-    DISK("disk used in its folder", true, 4 << 10, 0);
+    DISK("disk used in its folder", Kind.FILES, 4 << 10, 0);
+
+    private enum Kind {
+        MEMORY,
+        PIECES,
+        FILES
+    }
 
     private static final Path TASKS = Path.of("/proc/self/task");
     private static final Path OPEN = Path.of("/proc/self/fd");
 
     private final String title;
-    private final boolean bytes;
+    private final Kind kind;
     private final double leastRise;
     private final double leastShare;
 
-    Gauge(String title, boolean bytes, double leastRise, double leastShare) {
+    Gauge(String title, Kind kind, double leastRise, double leastShare) {
         this.title = title;
-        this.bytes = bytes;
+        this.kind = kind;
         this.leastRise = leastRise;
         this.leastShare = leastShare;
     }
@@ -54,9 +60,14 @@ enum Gauge {
         return title;
     }
 
-    /** Whether it counts bytes, not things. */
+    /** Whether it is in bytes, not in pieces. */
     boolean isBytes() {
-        return bytes;
+        return kind != Kind.PIECES;
+    }
+
+    /** Whether equal states give equal readings; memory depends on more than the program's doings. */
+    boolean isCounted() {
+        return kind != Kind.MEMORY;
     }
 
     /**

@@ -90,20 +90,24 @@ final class InferenceWork {
 
     private static List<int[]> atOnce(List<Callable<int[]>> calls) throws InterruptedException {
         ExecutorService pool = Executors.newFixedThreadPool(calls.size());
+        List<Future<int[]>> futures;
         try {
-            List<int[]> results = new ArrayList<>();
-            for (Future<int[]> future : pool.invokeAll(calls)) {
-                results.add(future.get());
-            }
-            return results;
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("a generation beside others failed", e.getCause());
+            futures = pool.invokeAll(calls);
         } finally {
             pool.shutdown();
-            if (!pool.awaitTermination(1, TimeUnit.MINUTES)) {
-                throw new IllegalStateException("threads that generated did not end within a minute");
+        }
+        if (!pool.awaitTermination(1, TimeUnit.MINUTES)) {
+            throw new IllegalStateException("threads that generated did not end within a minute");
+        }
+        List<int[]> results = new ArrayList<>();
+        for (Future<int[]> future : futures) {
+            try {
+                results.add(future.get());
+            } catch (ExecutionException e) {
+                throw new IllegalStateException("a generation beside others failed", e.getCause());
             }
         }
+        return results;
     }
 
     /** Whether each thread got what it got alone. */

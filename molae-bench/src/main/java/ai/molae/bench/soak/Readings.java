@@ -1,7 +1,6 @@
 package ai.molae.bench.soak;
 
 import java.io.IOException;
-import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -19,24 +18,26 @@ import java.util.stream.Stream;
  */
 final class Readings {
 
-    private static final List<String> TIMES = List.of("round", "hours");
-
     private final Path file;
-    private final Path folder;
 
     /**
-     * Begins a file anew.
+     * Readings in a file, which may be there already.
      *
      * @param file where
-     * @param folder of the work
-     * @throws IOException if the file cannot be written
      */
-    Readings(Path file, Path folder) throws IOException {
+    Readings(Path file) {
         this.file = file;
-        this.folder = folder;
+    }
+
+    /**
+     * Begins the file anew.
+     *
+     * @throws IOException if it cannot be written
+     */
+    void begin() throws IOException {
         Files.writeString(
                 file,
-                String.join(",", TIMES)
+                "round,hours"
                         + Arrays.stream(Gauge.values())
                                 .map(gauge -> "," + gauge.name().toLowerCase(Locale.ROOT))
                                 .collect(Collectors.joining())
@@ -48,42 +49,29 @@ final class Readings {
      *
      * @param round how many rounds are done
      * @param hours since the start
+     * @param folder of the work
      * @return what they show
      * @throws IOException if the file cannot be written
      */
-    Map<Gauge, Double> add(long round, double hours) throws IOException {
+    Reading add(long round, double hours, Path folder) throws IOException {
         Map<Gauge, Double> values = new EnumMap<>(Gauge.class);
         for (Gauge gauge : Gauge.values()) {
             values.put(gauge, gauge.read(folder));
         }
-        Files.writeString(
-                file,
-                round + String.format(Locale.ROOT, ",%.6f", hours)
-                        + values.values().stream()
-                                .map(value -> "," + plain(value))
-                                .collect(Collectors.joining())
-                        + "\n",
-                StandardOpenOption.APPEND);
-        return values;
-    }
-
-    private static String plain(double value) {
-        return Double.isFinite(value) ? new BigDecimal(value).toPlainString() : "";
+        Reading reading = new Reading(round, hours, values);
+        Files.writeString(file, reading.line() + "\n", StandardOpenOption.APPEND);
+        return reading;
     }
 
     /**
      * All of them.
      *
-     * @return a row for each round: its number, the hours since the start, and the gauges in their order, NaN where one tells nothing
+     * @return one for each round
      * @throws IOException if the file cannot be read
      */
-    List<double[]> rows() throws IOException {
+    List<Reading> all() throws IOException {
         try (Stream<String> lines = Files.lines(file)) {
-            return lines.skip(1)
-                    .map(line -> Arrays.stream(line.split(",", -1))
-                            .mapToDouble(cell -> cell.isEmpty() ? Double.NaN : Double.parseDouble(cell))
-                            .toArray())
-                    .toList();
+            return lines.skip(1).map(Reading::parse).toList();
         }
     }
 }

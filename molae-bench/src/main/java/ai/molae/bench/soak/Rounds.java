@@ -18,23 +18,34 @@ import java.util.Map;
 final class Rounds {
 
     /** So many seeds take turns. */
-    static final int SEEDS = 4;
+    static final int SEEDS = 2;
 
     private final long seed;
-    private final Map<String, Work> works = new LinkedHashMap<>();
+    private final Map<String, Work> works;
     private final Map<String, String> first = new HashMap<>();
     private long done;
 
     /**
-     * Writes the checkpoints that the work begins with.
+     * No round yet.
+     *
+     * @param seed of the first round
+     * @param works by name
+     */
+    Rounds(long seed, Map<String, Work> works) {
+        this.seed = seed;
+        this.works = new LinkedHashMap<>(works);
+    }
+
+    /**
+     * Everything that the library does. Writes the checkpoints that the work begins with.
      *
      * @param folder for them and for what the work writes
      * @param seed of the first round
      * @param threads how many generate at once
      * @throws IOException if writing fails
      */
-    Rounds(Path folder, long seed, int threads) throws IOException {
-        this.seed = seed;
+    static Rounds of(Path folder, long seed, int threads) throws IOException {
+        Map<String, Work> works = new LinkedHashMap<>();
         Path moe = SmallModels.save(folder.resolve("moe"), SmallModels.MOE, seed);
         Path molae = SmallModels.save(folder.resolve("molae"), SmallModels.MOLAE, seed);
         AdamWSpec adamW = AdamWSpec.builder().build();
@@ -62,6 +73,7 @@ final class Rounds {
         for (Loading loading : new Loading[] {Loading.FLOAT32, Loading.PACKED_BFLOAT16}) {
             works.put(threads + " generations at once, " + loading, InferenceWork.concurrent(molae, loading, threads));
         }
+        return new Rounds(seed, works);
     }
 
     /**

@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
@@ -77,10 +76,11 @@ public final class Soak implements Callable<Integer> {
         Path work = out.resolve("work");
         Folders.delete(work);
         Files.createDirectories(work);
-        Readings readings = new Readings(out.resolve("soak.csv"), work);
+        Readings readings = new Readings(out.resolve("soak.csv"));
+        readings.begin();
         List<String> facts = new ArrayList<>();
         boolean equal = rounds(work, readings, facts);
-        SoakReport report = new SoakReport(readings.rows(), facts);
+        SoakReport report = new SoakReport(readings.all(), facts);
         Files.writeString(out.resolve("soak.md"), report.markdown());
         Files.writeString(out.resolve("soak.html"), report.html());
         System.out.println(report.markdown());
@@ -92,7 +92,7 @@ public final class Soak implements Callable<Integer> {
     /** Does the rounds; false if a result differs, which ends them. */
     private boolean rounds(Path work, Readings readings, List<String> facts) throws IOException, InterruptedException {
         long start = System.nanoTime();
-        Rounds rounds = new Rounds(work, seed, threads);
+        Rounds rounds = Rounds.of(work, seed, threads);
         double told = 0;
         String difference = "";
         while (difference.isEmpty() && length.goesOn(rounds.done(), seconds(start))) {
@@ -102,9 +102,9 @@ public final class Soak implements Callable<Integer> {
                 difference = String.valueOf(e.getMessage());
                 break;
             }
-            Map<Gauge, Double> values = readings.add(rounds.done(), seconds(start) / 3600);
+            Reading reading = readings.add(rounds.done(), seconds(start) / 3600, work);
             if (seconds(start) >= told) {
-                tell(rounds.done(), seconds(start), values);
+                tell(reading);
                 told = seconds(start) + SECONDS_PER_LINE;
             }
         }
@@ -123,10 +123,12 @@ public final class Soak implements Callable<Integer> {
         return difference.isEmpty();
     }
 
-    private static void tell(long done, double seconds, Map<Gauge, Double> values) {
-        StringBuilder line = new StringBuilder(String.format(Locale.ROOT, "%.1f min, %d rounds", seconds / 60, done));
-        values.forEach((gauge, value) ->
-                line.append(", ").append(gauge.title()).append(' ').append(SoakReport.amount(gauge, value)));
+    private static void tell(Reading reading) {
+        StringBuilder line = new StringBuilder(
+                String.format(Locale.ROOT, "%.1f min, %d rounds", 60 * reading.hours(), reading.round()));
+        reading.values()
+                .forEach((gauge, value) ->
+                        line.append(", ").append(gauge.title()).append(' ').append(SoakReport.amount(gauge, value)));
         System.out.println(line);
     }
 

@@ -5,47 +5,50 @@ import ai.molae.djl.chart.LineChart;
 import ai.molae.djl.chart.Page;
 import ai.molae.djl.chart.Point;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
+import java.util.function.ToDoubleFunction;
 
 /** A run's readings judged, in Markdown and as a page with a chart of each gauge. */
 final class SoakReport {
 
     private static final double MIB = 1 << 20;
 
-    private final List<double[]> rows;
+    /** A gauge by both clocks. */
+    private record Judged(Gauge gauge, Trend perHour, Trend perRound) {}
+
+    private final List<Reading> readings;
     private final List<String> facts;
-    private final Map<Gauge, Trend> perHour = new EnumMap<>(Gauge.class);
-    private final Map<Gauge, Trend> perRound = new EnumMap<>(Gauge.class);
+    private final List<Judged> judged = new ArrayList<>();
 
     /**
      * Judges.
      *
-     * @param rows see {@link Readings#rows}
+     * @param readings of all rounds
      * @param facts about the run, one a line
      */
-    SoakReport(List<double[]> rows, List<String> facts) {
-        this.rows = rows;
+    SoakReport(List<Reading> readings, List<String> facts) {
+        this.readings = List.copyOf(readings);
         this.facts = List.copyOf(facts);
-        if (rows.size() >= 2 * Trend.LEAST_READINGS) {
+        if (readings.size() >= 2 * Trend.LEAST_READINGS) {
+            double[] hours = column(Reading::hours);
+            double[] rounds = column(Reading::round);
             for (Gauge gauge : Gauge.values()) {
-                double[] values = column(2 + gauge.ordinal());
-                perRound.put(gauge, Trend.of(column(0), values, gauge));
-                perHour.put(gauge, Trend.of(column(1), values, gauge));
+                double[] values = column(reading -> reading.of(gauge));
+                judged.add(new Judged(gauge, Trend.of(hours, values, gauge), Trend.of(rounds, values, gauge)));
             }
         }
     }
 
-    private double[] column(int column) {
-        return rows.stream().mapToDouble(row -> row[column]).toArray();
+    private double[] column(ToDoubleFunction<Reading> of) {
+        return readings.stream().mapToDouble(of).toArray();
     }
 
-    /** What grows, by either clock. */
+    /** What grows. */
     List<Gauge> growing() {
-        return perHour.keySet().stream()
-                .filter(gauge -> perHour.get(gauge).grows())
+        return judged.stream()
+                .filter(one -> one.perRound().grows())
+                .map(Judged::gauge)
                 .toList();
     }
 
@@ -53,9 +56,9 @@ final class SoakReport {
     String markdown() {
         StringBuilder text = new StringBuilder();
         facts.forEach(fact -> text.append("- ").append(fact).append('\n'));
-        if (perHour.isEmpty()) {
+        if (judged.isEmpty()) {
             return text.append("\nToo short to be judged: ")
-                    .append(rows.size())
+                    .append(readings.size())
                     .append(" rounds, and it takes ")
                     .append(2 * Trend.LEAST_READINGS)
                     .append(".\n")
@@ -63,27 +66,29 @@ final class SoakReport {
         }
         text.append("\n| | first median | last median | slope per hour | per round | rise, tolerated | verdict |\n")
                 .append("| --- | ---: | ---: | ---: | ---: | ---: | --- |\n");
-        perHour.forEach((gauge, hour) -> {
-            Trend round = perRound.get(gauge);
+        for (Judged one : judged) {
+            Gauge gauge = one.gauge();
+            Trend hour = one.perHour();
+            Trend round = one.perRound();
             text.append(String.format(
                     Locale.ROOT,
                     "| %s | %s | %s | %s ± %s | %s ± %s | %s, %s | %s |%n",
                     gauge.title(),
-                    amount(gauge, hour.firstMedian()),
-                    amount(gauge, hour.lastMedian()),
+                    amount(gauge, round.firstMedian()),
+                    amount(gauge, round.lastMedian()),
                     number(hour.slope()),
                     number(hour.error()),
                     number(round.slope()),
                     number(round.error()),
-                    amount(gauge, hour.rise()),
-                    amount(gauge, hour.tolerance()),
-                    hour.grows() ? "**grows**" : "flat"));
-        });
+                    amount(gauge, round.rise()),
+                    amount(gauge, round.tolerance()),
+                    round.grows() ? "**grows**" : "flat"));
+        }
         return text.append(String.format(
                         Locale.ROOT,
                         "%nJudged is the second half of the rounds. First and last median are those of the first and the last quarter of it; the slope is that of"
-                                + " least squares, in bytes or pieces, ± its standard error. What grows has a slope of more than %.0f standard errors, and a line that"
-                                + " rises over the half by more than is tolerated.%n",
+                                + " least squares, in bytes or pieces, ± its standard error, widened for readings that follow each other. What grows has a line that rises"
+                                + " over the half by more than is tolerated; of memory, whose readings scatter, the slope must be more than %.0f standard errors as well.%n",
                         Trend.ERRORS))
                 .toString();
     }
@@ -93,10 +98,10 @@ final class SoakReport {
         StringBuilder body = new StringBuilder("<pre>" + Html.escape(markdown()) + "</pre>\n<div class=charts>\n");
         for (Gauge gauge : Gauge.values()) {
             List<Point> points = new ArrayList<>();
-            for (double[] row : rows) {
-                double value = row[2 + gauge.ordinal()];
+            for (Reading reading : readings) {
+                double value = reading.of(gauge);
                 if (Double.isFinite(value)) {
-                    points.add(new Point((long) row[0], gauge.isBytes() ? value / MIB : value));
+                    points.add(new Point(reading.round(), gauge.isBytes() ? value / MIB : value));
                 }
             }
             LineChart chart = new LineChart(gauge.title(), gauge.isBytes() ? "MiB" : "", "round", false);

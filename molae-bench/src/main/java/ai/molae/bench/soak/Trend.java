@@ -1,13 +1,16 @@
 package ai.molae.bench.soak;
 
+import ai.molae.bench.results.Quartiles;
 import java.util.Arrays;
 
 /**
  * Whether a quantity grows over a run, told from the second half of its readings: at the beginning caches fill and the JVM compiles.
  *
- * <p>The slope b is that of least squares. Its standard error is the usual one, √(Σ residual² / (n - 2) / Σ (x - x̄)²), times √((1 + r) / (1 - r)),
- * where r is the correlation of a residual with the one before it, if positive: readings that follow each other are alike, and count for fewer.
- * The quantity grows if b is more than {@link #ERRORS} standard errors and if the line rises over the half by more than a tolerance.
+ * <p>It grows if the line of least squares through them rises over the half by more than a tolerance and, unless it is counted piece by piece
+ * ({@link Gauge#isCounted()}), the slope of the line is more than {@link #ERRORS} standard errors: readings of memory scatter.
+ * The standard error is the usual one, √(Σ residual² / (n - 2) / Σ (x - x̄)²), times √((1 + r) / (1 - r)): readings that follow each other are alike, and count
+ * for fewer. r is the correlation ρ of a residual with the one before, if positive, as (n ρ + 2) / (n - 4), because ρ is too small by (2 + 4 r) / n where a
+ * line was taken out.
  *
  * @param firstMedian median of the first quarter of the judged half
  * @param lastMedian median of its last quarter
@@ -15,8 +18,16 @@ import java.util.Arrays;
  * @param error its standard error
  * @param rise of the line, from the first x of the half to the last
  * @param tolerance the largest rise that counts as none
+ * @param grows whether it does; what cannot be read does not
  */
-record Trend(double firstMedian, double lastMedian, double slope, double error, double rise, double tolerance) {
+record Trend(
+        double firstMedian,
+        double lastMedian,
+        double slope,
+        double error,
+        double rise,
+        double tolerance,
+        boolean grows) {
 
     /** So many standard errors a slope must be to be one. */
     static final double ERRORS = 4;
@@ -57,20 +68,13 @@ record Trend(double firstMedian, double lastMedian, double slope, double error, 
         for (int i = 0; i < n; i++) {
             residuals[i] = read[i] - yMean - slope * (late[i] - xMean);
         }
-        double[] first = Arrays.copyOfRange(read, 0, Math.max(1, n / 4));
-        double[] last = Arrays.copyOfRange(read, n - first.length, n);
-        return new Trend(
-                median(first),
-                median(last),
-                slope,
-                Math.sqrt(squares(residuals) / (n - 2) / xx) * inflation(residuals),
-                slope * (late[n - 1] - late[0]),
-                gauge.tolerance(median(read)));
-    }
-
-    /** Whether it does; what cannot be read does not. */
-    boolean grows() {
-        return slope > ERRORS * error && rise > tolerance;
+        double error = Math.sqrt(squares(residuals) / (n - 2) / xx) * inflation(residuals);
+        double firstMedian = Quartiles.median(Arrays.copyOfRange(read, 0, Math.max(1, n / 4)));
+        double lastMedian = Quartiles.median(Arrays.copyOfRange(read, n - Math.max(1, n / 4), n));
+        double rise = slope * (late[n - 1] - late[0]);
+        double tolerance = gauge.tolerance(Quartiles.median(read));
+        boolean grows = rise > tolerance && (gauge.isCounted() || slope > ERRORS * error);
+        return new Trend(firstMedian, lastMedian, slope, error, rise, tolerance, grows);
     }
 
     /** How much less certain readings make that follow each other. */
@@ -83,7 +87,8 @@ record Trend(double firstMedian, double lastMedian, double slope, double error, 
         for (int i = 1; i < residuals.length; i++) {
             products += residuals[i] * residuals[i - 1];
         }
-        double r = Math.max(0, Math.min(GREATEST_CORRELATION, products / squares));
+        int n = residuals.length;
+        double r = Math.max(0, Math.min(GREATEST_CORRELATION, (n * products / squares + 2) / (n - 4)));
         return Math.sqrt((1 + r) / (1 - r));
     }
 
@@ -93,11 +98,5 @@ record Trend(double firstMedian, double lastMedian, double slope, double error, 
 
     private static double mean(double[] values) {
         return Arrays.stream(values).average().orElse(Double.NaN);
-    }
-
-    private static double median(double[] values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
     }
 }
