@@ -89,7 +89,7 @@ final class InferenceWork {
     }
 
     private static List<int[]> atOnce(List<Callable<int[]>> calls) throws InterruptedException {
-        ExecutorService pool = Executors.newFixedThreadPool(calls.size());
+        ExecutorService pool = Executors.newFixedThreadPool(calls.size(), task -> new Thread(task, "molae-soak"));
         List<Future<int[]>> futures;
         try {
             futures = pool.invokeAll(calls);

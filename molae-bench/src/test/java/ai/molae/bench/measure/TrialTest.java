@@ -129,8 +129,11 @@ class TrialTest {
                                             (malloc=10KB #2)
                 -               Arena Chunk (reserved=7KB, committed=7KB)
                                             (malloc=7KB)
+                -    Native Memory Tracking (reserved=5KB, committed=5KB)
+                                            (malloc=2KB #3)
+                                            (tracking overhead=3KB)
                 """))
-                .isEqualTo(1024 * (23 + 165 + 7));
+                .isEqualTo(1024 * (23 + 165 + 7 + 2 + 3));
         assertThat(JvmMemory.allocated()).as("tests run with tracking on").isGreaterThan(MIB);
     }
 
