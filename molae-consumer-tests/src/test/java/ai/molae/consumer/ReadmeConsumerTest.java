@@ -85,7 +85,7 @@ class ReadmeConsumerTest {
         Path folder = userFolder(jdk);
         List<String> arguments = Stream.of(
                         jdk.nativeAccess("ALL-UNNAMED").stream(),
-                                jdk.unsafeMemoryAccess().stream(),
+                        jdk.unsafeMemoryAccess().stream(),
                         Stream.of("-jar", System.getProperty("consumers.benchmarks"), "LayerForward"),
                         Stream.of(
                                 "-p", "scale=TINY", "-p", "shape=OLMOE_1B_7B", "-p", "variant=MOLAE", "-p", "tokens=2"),

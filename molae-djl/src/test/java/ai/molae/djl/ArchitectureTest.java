@@ -4,9 +4,14 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaCall;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaConstructor;
+import com.tngtech.archunit.core.domain.JavaStaticInitializer;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** The arrows between the packages of molae-djl, as docs/architecture.md draws them. */
@@ -37,6 +42,23 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("ai.djl..")
+                .check(MOLAE);
+    }
+
+    /** The values of others stay in their threads, with native buffers and closed files, long after nobody can ask for them. */
+    @Test
+    void threadLocalsAreConstants() {
+        noClasses()
+                .should()
+                .callCodeUnitWhere(new DescribedPredicate<>("a ThreadLocal is made outside of a static initialiser") {
+                    @Override
+                    public boolean test(JavaCall<?> call) {
+                        return call.getTargetOwner().isAssignableTo(ThreadLocal.class)
+                                && Set.of("withInitial", JavaConstructor.CONSTRUCTOR_NAME)
+                                        .contains(call.getName())
+                                && !call.getOrigin().getName().equals(JavaStaticInitializer.STATIC_INITIALIZER_NAME);
+                    }
+                })
                 .check(MOLAE);
     }
 

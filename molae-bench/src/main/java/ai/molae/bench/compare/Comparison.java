@@ -4,6 +4,7 @@ import ai.molae.bench.compare.Change.Verdict;
 import ai.molae.bench.results.Quartiles;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -300,22 +301,27 @@ public final class Comparison {
 
     private static Resolution resolution(
             Quantity quantity, List<Difference> differences, Collection<List<Difference>> groups, Noise noise) {
-        double error = Quartiles.median(
-                differences.stream().mapToDouble(noise::ofTrial).toArray());
-        int largest = groups.stream().mapToInt(List::size).max().orElseThrow();
-        boolean any = largest >= Noise.LEAST_GROUP;
+        double trial = Quartiles.median(differences.stream()
+                .mapToDouble(difference -> marked(quantity, List.of(difference), noise.ofTrial(difference)))
+                .toArray());
+        List<Difference> largest =
+                groups.stream().max(Comparator.comparingInt(List::size)).orElseThrow();
+        int size = largest.size() < Noise.LEAST_GROUP ? 0 : largest.size();
         return new Resolution(
                 quantity,
                 noise.sigma(),
                 noise.assumed(),
-                marked(quantity, error),
-                any ? largest : 0,
-                any ? marked(quantity, noise.ofGroup(largest)) : Double.NaN);
+                trial,
+                size,
+                size == 0 ? Double.NaN : marked(quantity, largest, noise.ofGroup(size)));
     }
 
-    /** The relative change for the worse from which something with that error is marked. */
-    private static double marked(Quantity quantity, double error) {
-        return Math.expm1(quantity.isCeiling() ? -LIMIT - error : LIMIT + error);
+    /** The relative change for the worse from which these are marked: more than their error explains, and more than is negligible. */
+    private static double marked(Quantity quantity, List<Difference> members, double error) {
+        return quantity.isCeiling()
+                ? Math.expm1(-LIMIT - error)
+                : Math.max(
+                        Math.expm1(LIMIT + error), quantity.negligible() / geometricMean(members, Difference::before));
     }
 
     private static double mean(List<Difference> members, ToDoubleFunction<Difference> logarithm) {

@@ -77,7 +77,13 @@ public final class ComparisonTables {
         return "Smallest change marked, " + resolution.quantity().title() + ": "
                 + (resolution.quantity().isCeiling() ? "" : "a single trial from " + percent(resolution.trial()) + ", ")
                 + group + " (noise " + (resolution.assumed() ? "taken for " : "")
-                + String.format(Locale.ROOT, "%.1f %%", 100 * resolution.noise()) + ").";
+                + String.format(Locale.ROOT, "%.1f %%", 100 * resolution.noise()) + ")"
+                + (resolution.quantity().negligible() == 0
+                        ? "."
+                        : String.format(
+                                Locale.ROOT,
+                                "; %.0f MiB or less is never marked.",
+                                resolution.quantity().negligible() / 0x1p20));
     }
 
     private static String percent(double change) {

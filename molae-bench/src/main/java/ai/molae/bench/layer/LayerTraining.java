@@ -6,7 +6,6 @@ import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.TearDown;
 
 /**
  * Forward and backward pass of one layer: gradients of all weights and of the input, without an optimizer.
@@ -20,8 +19,7 @@ import org.openjdk.jmh.annotations.TearDown;
  * <p>What to see: MOLAE takes about the share of MOE's time that its FLOPs are of MOE's; RECOMPUTE multiplies once more than KEEP_DISTINCT and holds less between the passes;
  * {@code bytes.peak} beside {@code bytes.peak.expected}. DJL's own collector (KEEP_GATHERED) keeps a copy of every gathered row.
  */
-@SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class LayerTraining extends LayerBenchmark {
+public class LayerTraining extends LayerBenchmark<Trainee> {
 
     /** Rows of an input. */
     @Param("512")
@@ -31,36 +29,23 @@ public class LayerTraining extends LayerBenchmark {
     @Param({"KEEP_DISTINCT", "RECOMPUTE"})
     public ActivationPolicy activations = ActivationPolicy.KEEP_DISTINCT;
 
-    private Trainee trainee;
-    private int call;
-
     /** Made by JMH. */
     public LayerTraining() {}
 
     /** Builds the layer, checks its gradient and states what it should cost. */
     @Setup(Level.Trial)
     public void open() {
-        trainee = begin(
+        begin(
                 tokens,
                 (layer, products) -> implementation.openTraining(layer, products, activations),
-                layer -> layer.step(0));
-        new LayerFacts(layer(tokens)).putTraining(precision, activations);
-        ready(new Reference(layer(tokens)).checkInputGradient(0, trainee.inputGradient(0), precision));
+                trainee -> trainee.step(0));
+        new LayerFacts(layer()).putTraining(precision, activations);
+        ready(new Reference(layer()).checkInputGradient(0, measured().inputGradient(0), precision));
     }
 
     /** One step. */
     @Benchmark
     public void step() {
-        trainee.step(call++);
-    }
-
-    /** Frees the layer. */
-    @SuppressWarnings("NullAway") // nothing may refer to it when memory is counted
-    @TearDown(Level.Trial)
-    public void close() {
-        end(() -> {
-            trainee.close();
-            trainee = null;
-        });
+        measured().step(nextCall());
     }
 }

@@ -8,7 +8,6 @@ import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.TearDown;
 
 /**
  * What molae's layer does besides multiplying tokens by experts. {@code route} scores all experts and chooses; {@code dispatch} is a whole layer whose experts are one
@@ -24,15 +23,11 @@ import org.openjdk.jmh.annotations.TearDown;
  * hidden size, when they are gathered; the two products with its shared matrices are left out. ({@code route} also works out the probabilities of all
  * experts, a second product with the router, which the layer leaves out in inference.)
  */
-@SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class RoutingDispatch extends LayerBenchmark {
+public class RoutingDispatch extends LayerBenchmark<MolaeRouting> {
 
     /** Rows of an input. */
     @Param({"1", "512"})
     public int tokens = 512;
-
-    private MolaeRouting routing;
-    private int call;
 
     /** Made by JMH. */
     public RoutingDispatch() {}
@@ -43,33 +38,23 @@ public class RoutingDispatch extends LayerBenchmark {
         if (implementation != Implementation.MOLAE) {
             throw new IllegalArgumentException("only MOLAE routes here, not " + implementation);
         }
-        routing = begin(tokens, MolaeRouting::new, router -> {
+        begin(tokens, MolaeRouting::new, router -> {
             router.route(0);
             router.dispatch(0);
         });
         Trial.put(Metric.TOKENS, tokens);
-        ready(new Reference(layer(tokens)).checkRouting(0, routing.weights(0)));
+        ready(new Reference(layer()).checkRouting(0, measured().weights(0)));
     }
 
     /** Scores and choices. */
     @Benchmark
     public void route() {
-        routing.route(call++);
+        measured().route(nextCall());
     }
 
     /** A layer of experts one number wide. */
     @Benchmark
     public void dispatch() {
-        routing.dispatch(call++);
-    }
-
-    /** Frees the router. */
-    @SuppressWarnings("NullAway") // nothing may refer to it when memory is counted
-    @TearDown(Level.Trial)
-    public void close() {
-        end(() -> {
-            routing.close();
-            routing = null;
-        });
+        measured().dispatch(nextCall());
     }
 }

@@ -16,7 +16,7 @@ final class JvmMemory {
     /** A category and its malloc: {@code -  Compiler (reserved=..)}, then {@code (malloc=123KB #45)} before the next category. */
     private static final Pattern CATEGORY = Pattern.compile("-\\s+([A-Z][^(\\n]*) \\(reserved=");
 
-    private static final Pattern MALLOC = Pattern.compile("\\((?:malloc|arena)=(\\d+)KB");
+    private static final Pattern MALLOC = Pattern.compile("\\((?:malloc|arena|tracking overhead)=(\\d+)KB");
 
     /** Memory that Java code asked for, direct buffers among it: the program's, not the JVM's. */
     private static final String OF_JAVA = "Other";

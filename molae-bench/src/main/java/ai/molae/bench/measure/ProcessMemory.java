@@ -11,7 +11,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.locks.LockSupport;
 
 /** What this process holds outside the Java heap: bytes that native code has in use, and resident pages. */
-final class ProcessMemory {
+public final class ProcessMemory {
 
     private static final Path STATUS = Path.of("/proc/self/status");
     private static final Path CLEAR_REFS = Path.of("/proc/self/clear_refs");
@@ -33,7 +33,7 @@ final class ProcessMemory {
      *
      * @return bytes in use of {@link NativeMemory#inUse()} less {@link JvmMemory}, plus those of GPUs; empty where they cannot be told
      */
-    static OptionalLong settled() {
+    public static OptionalLong settled() {
         OptionalLong first = inUse();
         if (first.isEmpty()) {
             return first;
@@ -54,7 +54,12 @@ final class ProcessMemory {
         return OptionalLong.of(least);
     }
 
-    private static OptionalLong inUse() {
+    /**
+     * Native bytes in use at this moment, garbage that Java has not collected included.
+     *
+     * @return bytes in use of {@link NativeMemory#inUse()} less {@link JvmMemory}, plus those of GPUs; empty where they cannot be told
+     */
+    public static OptionalLong inUse() {
         OptionalLong host = NativeMemory.inUse();
         return host.isEmpty() ? host : OptionalLong.of(host.getAsLong() - JvmMemory.allocated() + onGpus());
     }
@@ -73,7 +78,7 @@ final class ProcessMemory {
      *
      * @return VmRSS in bytes, or empty without a {@code /proc}
      */
-    static OptionalLong resident() {
+    public static OptionalLong resident() {
         return status("VmRSS:");
     }
 

@@ -2,12 +2,9 @@ package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
 import ai.molae.bench.measure.Metric;
+import ai.molae.bench.measure.ShapeBenchmark;
 import ai.molae.bench.measure.Trial;
-import ai.molae.bench.measure.TrialBenchmark;
 import ai.molae.bench.workload.ModelCase;
-import ai.molae.bench.workload.Scale;
-import ai.molae.bench.workload.Shape;
-import ai.molae.bench.workload.Variant;
 import ai.molae.cost.CostModel;
 import ai.molae.cost.ElementType;
 import ai.molae.cost.ModelCost;
@@ -50,24 +47,12 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 1)
 @Measurement(iterations = 5)
 @SuppressWarnings("NullAway.Init") // JMH calls open() first
-public class CheckpointLoad extends TrialBenchmark {
+public class CheckpointLoad extends ShapeBenchmark {
 
     /** So many prompts are read to check a model. */
     private static final int PROMPTS = 9;
 
     private static final int PROMPT = 16;
-
-    /** The model whose layers it has. */
-    @Param("QWEN3_30B_A3B")
-    public Shape shape = Shape.QWEN3_30B_A3B;
-
-    /** How large it may be. */
-    @Param("SMALL")
-    public Scale scale = Scale.SMALL;
-
-    /** What its layers are. */
-    @Param({"MOE", "MOLAE"})
-    public Variant variant = Variant.MOE;
 
     /** Format of the weights in memory. */
     @Param({"BFLOAT16", "INT8"})

@@ -2,29 +2,14 @@ package ai.molae.bench.model;
 
 import ai.djl.ndarray.NDManager;
 import ai.molae.bench.measure.Ceilings;
-import ai.molae.bench.measure.TrialBenchmark;
+import ai.molae.bench.measure.ShapeBenchmark;
 import ai.molae.bench.workload.ModelCase;
-import ai.molae.bench.workload.Scale;
-import ai.molae.bench.workload.Shape;
-import ai.molae.bench.workload.Variant;
 import ai.molae.djl.torch.Precision;
 import org.openjdk.jmh.annotations.Param;
 
 /** What the benchmarks of a whole model in memory have in common. */
 @SuppressWarnings("NullAway.Init") // JMH sets up first
-public abstract class ModelBenchmark extends TrialBenchmark {
-
-    /** The model whose layers it has. */
-    @Param("QWEN3_30B_A3B")
-    public Shape shape = Shape.QWEN3_30B_A3B;
-
-    /** How large it may be. */
-    @Param("SMALL")
-    public Scale scale = Scale.SMALL;
-
-    /** What its layers are. */
-    @Param({"MOE", "MOLAE"})
-    public Variant variant = Variant.MOE;
+public abstract class ModelBenchmark extends ShapeBenchmark {
 
     /** Format of the weights; in training, FLOAT32 or BFLOAT16, that of the products. */
     @Param("BFLOAT16")

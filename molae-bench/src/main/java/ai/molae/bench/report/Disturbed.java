@@ -8,7 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Predicate;
+import java.util.function.ToDoubleFunction;
 
 /**
  * Which times are not to be trusted, because something else used the machine: those whose own iterations differ too much, and those in whose process the machine
@@ -50,14 +50,33 @@ public final class Disturbed {
      * Judges by the results of a run.
      *
      * @param results all of them
-     * @return whether one of them is not to be trusted
+     * @return how badly one of them was disturbed: above 1 it is not to be trusted
      */
-    public static Predicate<Result> among(List<Result> results) {
-        return new Disturbed(results)::is;
+    public static ToDoubleFunction<Result> among(List<Result> results) {
+        return new Disturbed(results)::degree;
     }
 
     boolean is(Result result) {
         return !reasons(result).isEmpty();
+    }
+
+    /** The worst of spread and missing shares of ceilings, each as a multiple of what is tolerated; 0 of what was not measured. */
+    private double degree(Result result) {
+        double degree = orNone(result.quartiles().spread() / SPREAD);
+        for (Metric ceiling : medians.keySet()) {
+            degree = Math.max(degree, orNone((1 - ceilingShare(result, ceiling)) / BELOW));
+        }
+        return degree;
+    }
+
+    private static double orNone(double value) {
+        return Double.isNaN(value) ? 0 : value;
+    }
+
+    /** Of the run's median; NaN where there is none, or where the result's own library disturbs it. */
+    private double ceilingShare(Result result, Metric ceiling) {
+        double median = medians.getOrDefault(ceiling, Map.of()).getOrDefault(result.param("precision"), Double.NaN);
+        return result.hasOwnLibrary() ? Double.NaN : result.metric(ceiling) / median;
     }
 
     /** Whether one of two is. */
@@ -71,10 +90,9 @@ public final class Disturbed {
         if (result.quartiles().spread() > SPREAD) {
             reasons.add("spread " + Numbers.spread(result.quartiles()));
         }
-        medians.forEach((ceiling, byPrecision) -> {
-            double median = byPrecision.getOrDefault(result.param("precision"), Double.NaN);
-            double share = result.metric(ceiling) / median;
-            if (!result.hasOwnLibrary() && share < 1 - BELOW) {
+        medians.keySet().forEach(ceiling -> {
+            double share = ceilingShare(result, ceiling);
+            if (share < 1 - BELOW) {
                 reasons.add(String.format(
                         Locale.ROOT,
                         "%s at %.0f %% of the run's median",

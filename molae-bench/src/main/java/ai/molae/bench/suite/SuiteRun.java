@@ -21,8 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
-import java.util.function.Predicate;
-import java.util.stream.IntStream;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.results.format.ResultFormatFactory;
@@ -36,8 +35,7 @@ import org.openjdk.jmh.runner.options.VerboseMode;
 
 /**
  * Runs trials one after the other and keeps {@code jmh.json} and {@code failures.txt} up to date, so that nothing measured is lost when a run is interrupted. At the end those trials
- * are run once more that something else on the machine disturbed, at most a twentieth of them, and not those of libraries whose own threads disturb each other; whatever it is, the
- * second result counts.
+ * are run once more that something else on the machine disturbed most, and those that they are compared with ({@link SecondRound}); whatever it is, the second result counts.
  */
 final class SuiteRun {
 
@@ -46,7 +44,7 @@ final class SuiteRun {
 
     private final Path folder;
     private final List<String> jvmArguments;
-    private final Function<List<Result>, Predicate<Result>> disturbed;
+    private final Function<List<Result>, ToDoubleFunction<Result>> disturbed;
     /** In the order of the trials. */
     private final Map<TrialSet, RunResult> results = new LinkedHashMap<>();
 
@@ -60,8 +58,8 @@ final class SuiteRun {
         this(folder, jvmArguments, Disturbed::among);
     }
 
-    /** A run with an opinion of its own on which of all results were disturbed. */
-    SuiteRun(Path folder, List<String> jvmArguments, Function<List<Result>, Predicate<Result>> disturbed) {
+    /** A run with an opinion of its own on how badly each of all results was disturbed: more than 1 for those that were. */
+    SuiteRun(Path folder, List<String> jvmArguments, Function<List<Result>, ToDoubleFunction<Result>> disturbed) {
         this.folder = folder;
         this.disturbed = disturbed;
         // In place of those that the benchmarks append themselves. Of two -Xmx the last counts, which is the user's.
@@ -84,7 +82,7 @@ final class SuiteRun {
         writeFailures(plan, failed);
         try (Writer log = Files.newBufferedWriter(folder.resolve(LOG))) {
             run("bench", plan.trials(), plan, failed, log, err);
-            List<TrialSet> again = disturbed();
+            List<TrialSet> again = secondRound();
             if (!again.isEmpty()) {
                 // Where the second time gives nothing, the first result stays.
                 run("disturbed, once more", again, plan, new ArrayList<>(failed), log, err);
@@ -106,15 +104,11 @@ final class SuiteRun {
         }
     }
 
-    private List<TrialSet> disturbed() throws IOException {
+    private List<TrialSet> secondRound() throws IOException {
         List<TrialSet> trials = List.copyOf(results.keySet());
         List<Result> all = Results.parse(new String(json(), StandardCharsets.UTF_8), RESULTS);
-        Predicate<Result> isDisturbed = disturbed.apply(all);
-        return IntStream.range(0, trials.size())
-                .filter(i -> !all.get(i).hasOwnLibrary() && isDisturbed.test(all.get(i)))
-                .mapToObj(trials::get)
-                .limit(Math.max(1, trials.size() / 20))
-                .toList();
+        return new SecondRound(all, disturbed.apply(all))
+                .places().stream().map(trials::get).toList();
     }
 
     private void writeFailures(Plan plan, List<String> failed) throws IOException {

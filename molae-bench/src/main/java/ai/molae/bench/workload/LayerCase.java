@@ -5,7 +5,9 @@ import ai.molae.route.TopKRouter;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.ParameterShape;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
@@ -19,29 +21,57 @@ import java.util.stream.IntStream;
  * are a draw without replacement by {@link ExpertLoad}'s popularity (the Gumbel-top-k trick); its other coordinates are normal. All other
  * weights are uniform with mean 0 and variance 1 / fan-in.
  *
- * @param shape the model whose layer it is
- * @param scale its size
- * @param variant what is built
- * @param load how often experts are chosen
- * @param tokens rows T of an input
+ * <p>Each input is generated once, when it is first asked for, and kept as long as the case: those who fill a contender, count what it reads and check what
+ * it computes share it. Not thread-safe.
  */
-public record LayerCase(Shape shape, Scale scale, Variant variant, ExpertLoad load, int tokens) {
+public final class LayerCase {
 
     private static final long SEED = 42;
 
+    private final Shape shape;
+    private final Scale scale;
+    private final Variant variant;
+    private final ExpertLoad load;
+    private final int tokens;
+    private final Map<Integer, float[]> inputs = new HashMap<>();
+
     /**
-     * Checks the number of tokens.
+     * A case; nothing is generated yet.
      *
      * @param shape the model whose layer it is
      * @param scale its size
      * @param variant what is built
      * @param load how often experts are chosen
      * @param tokens rows T of an input
+     * @throws IllegalArgumentException if there are none
      */
-    public LayerCase {
+    public LayerCase(Shape shape, Scale scale, Variant variant, ExpertLoad load, int tokens) {
         if (tokens < 1) {
             throw new IllegalArgumentException("a batch has at least one token, got " + tokens);
         }
+        this.shape = shape;
+        this.scale = scale;
+        this.variant = variant;
+        this.load = load;
+        this.tokens = tokens;
+    }
+
+    /**
+     * What is built.
+     *
+     * @return the variant
+     */
+    public Variant variant() {
+        return variant;
+    }
+
+    /**
+     * Rows of an input.
+     *
+     * @return T
+     */
+    public int tokens() {
+        return tokens;
     }
 
     /**
@@ -80,9 +110,13 @@ public record LayerCase(Shape shape, Scale scale, Variant variant, ExpertLoad lo
      * An input.
      *
      * @param number its number; others hold other tokens
-     * @return T · n numbers, row-major
+     * @return T · n numbers, row-major; the same array for everybody, not to be changed
      */
     public float[] input(int number) {
+        return inputs.computeIfAbsent(number, this::generate);
+    }
+
+    private float[] generate(int number) {
         MoeSpec spec = spec();
         int n = spec.hiddenSize();
         int N = spec.numExperts();
@@ -133,5 +167,11 @@ public record LayerCase(Shape shape, Scale scale, Variant variant, ExpertLoad lo
         MoeSpec spec = spec();
         double[] bias = new double[spec.router().correctionBias() ? spec.numExperts() : 0];
         return new TopKRouter(spec).route(logits(input), bias);
+    }
+
+    @Override
+    public String toString() {
+        return "LayerCase[shape=" + shape + ", scale=" + scale + ", variant=" + variant + ", load=" + load + ", tokens="
+                + tokens + "]";
     }
 }

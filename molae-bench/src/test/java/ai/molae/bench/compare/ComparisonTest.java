@@ -172,6 +172,25 @@ class ComparisonTest {
                 .allSatisfy(change -> assertThat(change.verdict()).isEqualTo(Verdict.IMPROVEMENT));
     }
 
+    /** Eight trials of two megabytes: half of that is a mebibyte, which is never marked, however small the noise. */
+    @Test
+    void theSmallestChangeOfMemoryIsNeverLessThanWhatIsNegligible() {
+        List<Measured> small = IntStream.range(0, 8)
+                .mapToObj(i -> new Measured(
+                        "trial " + i, "small", Map.of(Quantity.RETAINED_BYTES, Estimate.of(2e6, 2e6, 2e6))))
+                .toList();
+
+        Comparison comparison = Comparison.of(small, small);
+
+        assertThat(comparison.resolutions()).singleElement().satisfies(resolution -> {
+            assertThat(resolution.trial()).isEqualTo(0x1p20 / 2e6, within(1e-9));
+            assertThat(resolution.group()).isEqualTo(0x1p20 / 2e6, within(1e-9));
+        });
+        assertThat(ComparisonTables.notes(comparison))
+                .anyMatch(note -> note.contains("a single trial from +52.4 %")
+                        && note.endsWith("; 1 MiB or less is never marked."));
+    }
+
     @Test
     void whatIsSaidToBeTheSmallestChangeIsMarkedAndLessIsNot() {
         Resolution time = Comparison.of(run(1), run(2)).resolutions().stream()

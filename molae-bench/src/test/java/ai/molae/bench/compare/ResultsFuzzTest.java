@@ -29,7 +29,8 @@ class ResultsFuzzTest {
              {"benchmark": "ai.molae.bench.layer.LayerDecode.decode", "params": {"tokens": "1"},
               "primaryMetric": {"score": "NaN", "scoreUnit": "ms/op", "rawData": [[2.0]]}}]
             """;
-    private static final String ENVIRONMENT = "{\"commit\": \"abc\", \"cpu\": \"one\", \"threads\": \"2\", \"date\": \"today\"}";
+    private static final String ENVIRONMENT =
+            "{\"commit\": \"abc\", \"cpu\": \"one\", \"threads\": \"2\", \"date\": \"today\"}";
 
     @TempDir
     private Path folder;
@@ -40,17 +41,15 @@ class ResultsFuzzTest {
 
     private void fuzz(Fuzz fuzz, String name, String text, Reader reader) {
         Path file = folder.resolve(name);
-        Fuzz.Tally tally = fuzz
-                .run(
-                        random -> {
-                            byte[] bytes =
-                                    JsonMutations.mutate(text, random).getBytes(StandardCharsets.UTF_8);
-                            return random.nextInt(5) == 0 ? ByteMutations.damage(bytes, random) : bytes;
-                        },
-                        bytes -> {
-                            Files.write(file, bytes);
-                            reader.read(file);
-                        });
+        Fuzz.Tally tally = fuzz.run(
+                random -> {
+                    byte[] bytes = JsonMutations.mutate(text, random).getBytes(StandardCharsets.UTF_8);
+                    return random.nextInt(5) == 0 ? ByteMutations.damage(bytes, random) : bytes;
+                },
+                bytes -> {
+                    Files.write(file, bytes);
+                    reader.read(file);
+                });
         assertThat(Fuzz.isLong() || tally.worked() > 50).as("%s", tally).isTrue();
     }
 
@@ -67,6 +66,10 @@ class ResultsFuzzTest {
 
     @Test
     void environmentsAreReadOrRefused() {
-        fuzz(Fuzz.of(Environment.FILE, 800).naming(Environment.FILE), Environment.FILE, ENVIRONMENT, file -> Environment.read(file).json());
+        fuzz(
+                Fuzz.of(Environment.FILE, 800).naming(Environment.FILE),
+                Environment.FILE,
+                ENVIRONMENT,
+                file -> Environment.read(file).json());
     }
 }

@@ -20,6 +20,7 @@ import ai.molae.bench.workload.Shape;
 import ai.molae.bench.workload.Variant;
 import ai.molae.cost.ActivationPolicy;
 import ai.molae.djl.moe.MoeBlock;
+import ai.molae.djl.torch.NoGrad;
 import ai.molae.djl.torch.Precision;
 import ai.molae.spec.MoeSpec;
 import ai.molae.spec.ParameterShape;
@@ -143,7 +144,9 @@ class ParityTest {
     private static float[] outputWith(LayerCase layer, float wrong, int expert) {
         MoeSpec spec = layer.spec();
         MoeBlock block = new MoeBlock(spec);
-        try (NDManager manager = NDManager.newBaseManager()) {
+        // Only the thread that loaded the engine may write to parameters without it.
+        try (NDManager manager = NDManager.newBaseManager();
+                NoGrad noGrad = new NoGrad()) {
             block.initialize(manager, DataType.FLOAT32, new ai.djl.ndarray.types.Shape(1, spec.hiddenSize()));
             for (ParameterShape parameter : spec.parameters()) {
                 NDArray array =

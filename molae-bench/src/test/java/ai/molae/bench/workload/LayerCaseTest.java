@@ -64,6 +64,13 @@ class LayerCaseTest {
         assertThat(again.input(2)).isEqualTo(layer.input(2)).isNotEqualTo(layer.input(1));
     }
 
+    @Test
+    void anInputIsGeneratedOnce() {
+        LayerCase layer = new LayerCase(Shape.AWKWARD, Scale.TINY, Variant.MOE, ExpertLoad.ZIPF, 3);
+
+        assertThat(layer.input(1)).isSameAs(layer.input(1)).isNotSameAs(layer.input(0));
+    }
+
     @ParameterizedTest
     @EnumSource
     void layersFitTheirScaleWithTheRatiosOfTheModel(Shape shape) {

@@ -143,7 +143,8 @@ final class ConfigFile {
         } catch (CharacterCodingException e) {
             throw new IllegalArgumentException("the configuration " + file + " is not text in UTF-8", e);
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("the configuration " + file + " cannot be read: " + Shown.message(e.getMessage()), e);
+            throw new IllegalArgumentException(
+                    "the configuration " + file + " cannot be read: " + Shown.message(e.getMessage()), e);
         }
     }
 

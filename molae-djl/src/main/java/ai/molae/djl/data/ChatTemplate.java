@@ -81,9 +81,7 @@ public final class ChatTemplate {
         CheckpointJson config = CheckpointJson.readIfExists(folder.resolve(SpecialTokenTexts.CONFIG));
         Map<String, String> specialTokens = SpecialTokenTexts.read(folder);
         if (Files.exists(file)) {
-            return Optional.of(
-                    new ChatTemplate(
-                    file.toString(), template(file), specialTokens, ZonedDateTime::now));
+            return Optional.of(new ChatTemplate(file.toString(), template(file), specialTokens, ZonedDateTime::now));
         }
         return config.value(KEY)
                 .map(value -> value.isJsonArray() ? named(config, value) : value)

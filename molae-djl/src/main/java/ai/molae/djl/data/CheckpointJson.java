@@ -53,7 +53,8 @@ public final class CheckpointJson {
             return new CheckpointJson(file, StrictJson.parseLenient(text));
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(
-                    file + " is not JSON; is it complete? It must hold a JSON object: " + Shown.message(e.getMessage()), e);
+                    file + " is not JSON; is it complete? It must hold a JSON object: " + Shown.message(e.getMessage()),
+                    e);
         }
     }
 
@@ -176,8 +177,8 @@ public final class CheckpointJson {
      * @return an exception, not thrown
      */
     public IllegalArgumentException wrong(String key, String expected) {
-        return new IllegalArgumentException(file + ": " + key + " must be " + expected + ", got "
-                + Shown.value(String.valueOf(object.get(key))));
+        return new IllegalArgumentException(
+                file + ": " + key + " must be " + expected + ", got " + Shown.value(String.valueOf(object.get(key))));
     }
 
     private static Optional<JsonPrimitive> primitive(JsonElement value, Predicate<JsonPrimitive> type) {

@@ -80,7 +80,8 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
                             + ", which is not on the class path; add it to your dependencies (molae-bom has its version)",
                     e);
         } catch (RuntimeException e) { // whatever the native library found wrong
-            throw new IllegalArgumentException(file + " cannot be read as a tokenizer: " + Shown.message(e.getMessage()), e);
+            throw new IllegalArgumentException(
+                    file + " cannot be read as a tokenizer: " + Shown.message(e.getMessage()), e);
         }
     }
 

@@ -139,10 +139,15 @@ final class TokenizerComponents {
         JsonObject object = component.isJsonObject() ? component.getAsJsonObject() : new JsonObject();
         String type = text(object.get("type"));
         if (!TYPES.getOrDefault(key, Set.of()).contains(type)) {
-            throw refused(file, key + " " + type, "is not among those it is known to survive: "
-                    + String.join(", ", TYPES.getOrDefault(key, Set.of()).stream()
-                            .sorted()
-                            .toList()));
+            throw refused(
+                    file,
+                    key + " " + type,
+                    "is not among those it is known to survive: "
+                            + String.join(
+                                    ", ",
+                                    TYPES.getOrDefault(key, Set.of()).stream()
+                                            .sorted()
+                                            .toList()));
         }
         if (type.equals("Prepend") && text(object.get("prepend")).isEmpty()) {
             throw refused(file, key + " Prepend", "puts nothing in front");
@@ -167,24 +172,30 @@ final class TokenizerComponents {
         JsonObject object = pattern != null && pattern.isJsonObject() ? pattern.getAsJsonObject() : new JsonObject();
         String literal = text(object.get("String"));
         String regex = text(object.get("Regex"));
-        boolean something = object.size() == 1 && (!literal.isEmpty()
+        boolean something = object.size() == 1
+                && (!literal.isEmpty()
                         || (regex.length() <= LONGEST_REGEX
                                 && MATCHES_SOMETHING.matcher(regex).matches()));
         if (!something) {
-            throw refused(file, key + " Replace", "has a pattern that may match nothing: "
-                    + Shown.value(String.valueOf(pattern)));
+            throw refused(
+                    file,
+                    key + " Replace",
+                    "has a pattern that may match nothing: " + Shown.value(String.valueOf(pattern)));
         }
     }
 
     /** Every special token of a template must be explained, and every text be there. */
-    private static void checkTemplate(Path file, String key, JsonElement pieces, JsonElement tokens, Set<String> texts) {
+    private static void checkTemplate(
+            Path file, String key, JsonElement pieces, JsonElement tokens, Set<String> texts) {
         JsonArray list = pieces != null && pieces.isJsonArray() ? pieces.getAsJsonArray() : new JsonArray();
         for (JsonElement piece : list) {
             String text = id(piece, "Sequence");
             String token = id(piece, "SpecialToken");
             if (!texts.contains(text) && !isExplained(token, tokens)) {
-                throw refused(file, key + " TemplateProcessing", "has a piece without a meaning: "
-                        + Shown.value(piece.toString()));
+                throw refused(
+                        file,
+                        key + " TemplateProcessing",
+                        "has a piece without a meaning: " + Shown.value(piece.toString()));
             }
         }
         if (list.isEmpty()) {
@@ -196,11 +207,15 @@ final class TokenizerComponents {
         JsonElement value = piece.isJsonObject() && piece.getAsJsonObject().size() == 1
                 ? piece.getAsJsonObject().get(kind)
                 : null;
-        return value != null && value.isJsonObject() ? text(value.getAsJsonObject().get("id")) : "";
+        return value != null && value.isJsonObject()
+                ? text(value.getAsJsonObject().get("id"))
+                : "";
     }
 
     private static boolean isExplained(String token, JsonElement tokens) {
-        JsonElement found = tokens != null && tokens.isJsonObject() ? tokens.getAsJsonObject().get(token) : null;
+        JsonElement found = tokens != null && tokens.isJsonObject()
+                ? tokens.getAsJsonObject().get(token)
+                : null;
         return !token.isEmpty()
                 && found != null
                 && found.isJsonObject()
@@ -219,7 +234,8 @@ final class TokenizerComponents {
     }
 
     private static IllegalArgumentException refused(Path file, String what, String why) {
-        return new IllegalArgumentException(file + " is not given to the native tokenizer, which would end the process: "
-                + Shown.value(what) + " " + why);
+        return new IllegalArgumentException(
+                file + " is not given to the native tokenizer, which would end the process: " + Shown.value(what) + " "
+                        + why);
     }
 }

@@ -43,8 +43,7 @@ final class TokenizerFile {
     static TokenizerFile read(Path file, Collection<String> wanted) throws IOException {
         TokenizerFile contents = new TokenizerFile(file, wanted);
         byte[] bytes = SmallText.bytes(file, SmallText.VOCABULARY);
-        try (JsonReader json =
-                new JsonReader(new InputStreamReader(new ByteArrayInputStream(bytes), strictUtf8()))) {
+        try (JsonReader json = new JsonReader(new InputStreamReader(new ByteArrayInputStream(bytes), strictUtf8()))) {
             // The native library panics over JSON that is not strict.
             json.setStrictness(Strictness.STRICT);
             contents.read(json);
@@ -53,7 +52,8 @@ final class TokenizerFile {
                 | CharacterCodingException
                 | IllegalStateException
                 | NumberFormatException e) {
-            throw new IllegalArgumentException(file + " is no tokenizer.json; is it complete? " + Shown.message(e.getMessage()), e);
+            throw new IllegalArgumentException(
+                    file + " is no tokenizer.json; is it complete? " + Shown.message(e.getMessage()), e);
         }
         if (contents.vocabSize == 0) {
             throw new IllegalArgumentException(file + " is no tokenizer.json: it has no vocabulary (model.vocab)");
@@ -120,8 +120,8 @@ final class TokenizerFile {
             }
             json.endObject();
             if (token.length() > LONGEST_ADDED_TOKEN) {
-                throw new IllegalStateException("an added token has " + token.length() + " characters, the limit is "
-                        + LONGEST_ADDED_TOKEN);
+                throw new IllegalStateException(
+                        "an added token has " + token.length() + " characters, the limit is " + LONGEST_ADDED_TOKEN);
             }
             add(token, id);
         }

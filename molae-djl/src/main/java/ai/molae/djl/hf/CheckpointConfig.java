@@ -9,7 +9,6 @@ import com.google.gson.JsonObject;
 import com.google.gson.Strictness;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;

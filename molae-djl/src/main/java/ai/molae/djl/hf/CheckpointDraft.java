@@ -139,8 +139,7 @@ public final class CheckpointDraft implements AutoCloseable {
             WholeFile.write(file, String.join("\n", settings) + "\n");
             return;
         }
-        List<String> before =
-                SmallText.read(file, SmallText.SETTINGS).lines().toList();
+        List<String> before = SmallText.read(file, SmallText.SETTINGS).lines().toList();
         for (int i = 0; i < Math.max(before.size(), settings.size()); i++) {
             String was = i < before.size() ? before.get(i) : "nothing";
             String is = i < settings.size() ? settings.get(i) : "nothing";
@@ -277,9 +276,8 @@ public final class CheckpointDraft implements AutoCloseable {
             writeNotes(rest, new UnchangedTensors(original, config, layers, type).copy(rest, progress));
         }
         List<Path> parts = new ArrayList<>();
-        for (String name : SmallText.read(rest.resolve(NOTES), SmallText.SETTINGS)
-                .lines()
-                .toList()) {
+        for (String name :
+                SmallText.read(rest.resolve(NOTES), SmallText.SETTINGS).lines().toList()) {
             if (!name.matches(PART_NAME)) {
                 throw new IOException(rest.resolve(NOTES) + " names " + Shown.value(name)
                         + ", which is no file of a conversion; remove " + folder + " to begin anew");

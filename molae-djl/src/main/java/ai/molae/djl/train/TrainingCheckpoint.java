@@ -134,7 +134,8 @@ public final class TrainingCheckpoint {
         } catch (NoSuchFileException e) {
             throw new CorruptCheckpointException(folder, TRAINER_FILE + " is missing", e);
         } catch (JsonParseException | NumberFormatException | CharacterCodingException e) {
-            throw new CorruptCheckpointException(folder, TRAINER_FILE + " is no JSON: " + Shown.message(e.getMessage()), e);
+            throw new CorruptCheckpointException(
+                    folder, TRAINER_FILE + " is no JSON: " + Shown.message(e.getMessage()), e);
         }
     }
 

@@ -12,8 +12,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** trainer.json that says what no trainer writes. */
 class CheckpointNotesTest {
 
-    private static final String STATE = "\"state\": {\"step\": 3, \"tokens\": 3, \"position\": 3, \"trainingSeconds\": 1.0, "
-            + "\"smoothedLoss\": NaN, \"lowestLoss\": NaN, \"validationLoss\": NaN, \"evaluatedStep\": -1}";
+    private static final String STATE =
+            "\"state\": {\"step\": 3, \"tokens\": 3, \"position\": 3, \"trainingSeconds\": 1.0, "
+                    + "\"smoothedLoss\": NaN, \"lowestLoss\": NaN, \"validationLoss\": NaN, \"evaluatedStep\": -1}";
     private static final String REST =
             "\"settings\": {}, \"versions\": {}, \"files\": {}, \"model\": {}, \"crc32c\": 1, \"format\": 1";
 

@@ -14,7 +14,6 @@ final class PostfixParser {
     /** Of an index that fits into 64 bits. */
     private static final int MOST_DIGITS = 18;
 
-
     /** After the name of a test these do not begin its argument. */
     private static final Set<String> NO_ARGUMENT = Set.of("and", "or", "else", "is", "in", "not", "if");
 

@@ -177,7 +177,9 @@ public final class MetricsFile implements LmTrainingListener, AutoCloseable {
                     MetricsLine.tell(new String(line, StandardCharsets.UTF_8), listener);
                 } catch (IllegalArgumentException e) {
                     throw new IllegalArgumentException(
-                            "line " + number + " of " + file + " is no training metrics: " + Shown.message(e.getMessage()), e);
+                            "line " + number + " of " + file + " is no training metrics: "
+                                    + Shown.message(e.getMessage()),
+                            e);
                 }
                 number++;
             }
