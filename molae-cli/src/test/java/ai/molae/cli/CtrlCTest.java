@@ -40,7 +40,8 @@ class CtrlCTest {
     void endsWithItsExitCodeNoStackTraceAndNothingHalfWritten(String signal, int exitCode, String line)
             throws IOException, InterruptedException {
         Path text = folder.resolve("text.txt");
-        Files.writeString(text, "some words and more of them ".repeat(5_000)); // ten times what passes before the first line
+        Files.writeString(
+                text, "some words and more of them ".repeat(5_000)); // ten times what passes before the first line
         Path model = TinyCheckpoint.write(folder.resolve("model"), TinyCheckpoint.spec(260));
         String[] args = Arrays.stream(line.split(" "))
                 .map(word -> switch (word) {
