@@ -11,6 +11,7 @@ import ai.molae.testing.MarkdownFile;
 import ai.molae.testing.MarkdownFile.Block;
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -77,7 +78,7 @@ class FaqTest {
                         Files.createDirectories(folder.resolve("cache")).toString());
         builder.environment().remove("ENGINE_CACHE_DIR");
         Process process = builder.start();
-        String output = new String(process.getInputStream().readAllBytes());
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         process.waitFor();
         return output;
     }
