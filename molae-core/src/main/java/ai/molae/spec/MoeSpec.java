@@ -70,26 +70,12 @@ public record MoeSpec(
                 "topK must be between 1 and numExperts = %d, got %d",
                 numExperts,
                 topK);
-        if (gated) {
-            checkTwice("intermediateSize", intermediateSize);
-            sharedExpert.ifPresent(shared -> checkTwice("shared expert intermediateSize", shared.intermediateSize()));
-        }
         checkRouterGroups(router, numExperts, topK);
         latent.ifPresent(l -> checkLatent(l, numExperts, gated));
         SpecLimits.checkParameters(
                 "a layer of numExperts = " + numExperts + ", hiddenSize = " + hiddenSize + ", intermediateSize = "
                         + intermediateSize,
                 ParameterBound.layer(hiddenSize, intermediateSize, numExperts, latent, sharedExpert));
-    }
-
-    /** Gate and up stand in one matrix. */
-    private static void checkTwice(String name, int size) {
-        Checks.check(
-                size <= Integer.MAX_VALUE / 2,
-                "%s of a gated layer must be at most %d, got %d",
-                name,
-                Integer.MAX_VALUE / 2,
-                size);
     }
 
     private static void checkRouterGroups(RouterSpec router, int numExperts, int topK) {
@@ -117,15 +103,6 @@ public record MoeSpec(
         Checks.check(
                 gated || !latent.isFactored(ExpertOperator.GATE),
                 "the experts are ungated, but the LatentSpec factors GATE; use optFactored(UP, DOWN)");
-        long together = latent.latentSizes().entrySet().stream()
-                .filter(size -> size.getKey() != ExpertOperator.DOWN)
-                .mapToLong(size -> size.getValue())
-                .sum();
-        Checks.check(
-                latent.tiedGateUp() || together <= Integer.MAX_VALUE,
-                "latent sizes of gate and up together must be at most %d, got %d",
-                Integer.MAX_VALUE,
-                together);
         if (latent.groups().isPresent()) {
             int partitioned = latent.groups().get().numExperts();
             Checks.check(

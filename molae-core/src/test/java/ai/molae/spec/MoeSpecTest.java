@@ -77,21 +77,20 @@ class MoeSpecTest {
 
     @Test
     void sizesAreRefusedWhereTheyOverflowWithTheirNumbers() {
-        int half = Integer.MAX_VALUE / 2;
-        assertThat(small().setIntermediateSize(half).build().intermediateSize()).isEqualTo(half);
+        int over = SpecLimits.SIZE + 1;
+        rejects(b -> b.setIntermediateSize(over), "intermediateSize must be at most 268435456, got 268435457");
+        rejects(b -> b.optSharedExpert(SharedExpertSpec.of(over)), "shared expert intermediateSize must be at most 268435456, got 268435457");
         rejects(
-                b -> b.setIntermediateSize(half + 1),
-                "intermediateSize of a gated layer must be at most 1073741823, got 1073741824");
-        rejects(
-                b -> b.optSharedExpert(SharedExpertSpec.of(Integer.MAX_VALUE)),
-                "shared expert intermediateSize of a gated layer must be at most 1073741823, got 2147483647");
-        LatentSpec wide =
-                LatentSpec.builder().setLatentSize(half + 1).setGroupSize(2).build();
-        rejects(
-                b -> b.optLatent(wide),
-                "latent sizes of gate and up together must be at most 2147483647, got 2147483648");
+                b -> b.optLatent(LatentSpec.builder()
+                        .setLatentSize(over)
+                        .setGroupSize(2)
+                        .optFactored(ExpertOperator.DOWN)
+                        .build()),
+                "latentSize of DOWN must be at most 268435456, got 268435457");
+        // Gate and up side by side, of the largest sizes, are still an int.
+        assertThat(2 * SpecLimits.SIZE).isPositive();
         // 2^31 · 2^30 · 2^31 elements are more than a long counts; asking for the shape alone is no harm.
-        ParameterShape stack = ParameterShape.of("down", Integer.MAX_VALUE, half, Integer.MAX_VALUE);
+        ParameterShape stack = ParameterShape.of("down", Integer.MAX_VALUE, Integer.MAX_VALUE / 2, Integer.MAX_VALUE);
         assertThatExceptionOfType(ArithmeticException.class)
                 .isThrownBy(stack::size)
                 .withMessage("down [2147483647, 1073741823, 2147483647] has more than 2^63 elements");

@@ -66,7 +66,7 @@ class SpecFuzzTest {
         random.nextBytes(bytes);
         // Mostly small sizes, or hardly any spec is valid.
         for (int i = 0; i < bytes.length; i++) {
-            bytes[i] = random.nextInt(4) > 0 ? (byte) (bytes[i] & 1) : bytes[i];
+            bytes[i] = random.nextInt(8) > 0 ? (byte) (bytes[i] & 1) : bytes[i];
         }
         return bytes;
     }

@@ -13,7 +13,6 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 
 /**
@@ -58,13 +57,9 @@ final class CheckpointExperts implements ExpertSource {
         };
     }
 
-    /** A source for each thread that asks, whose reads are counted: each has a buffer of its own. All are garbage with the supplier. */
+    /** A source for each thread that asks, whose reads are counted: each has a buffer of its own. */
     static Supplier<ExpertSource> perThread(Checkpoint checkpoint, int layer, ReadCounter counter) {
-        // Not a ThreadLocal, whose values, with their buffers and the closed checkpoint, stay in the caller's thread
-        // when nobody has the key any more.
-        Map<Thread, ExpertSource> sources = new ConcurrentHashMap<>();
-        return () -> sources.computeIfAbsent(
-                Thread.currentThread(), thread -> counter.counting(new CheckpointExperts(checkpoint, layer)));
+        return counter.perThread(() -> new CheckpointExperts(checkpoint, layer));
     }
 
     /** A parameter of a checkpoint, to be read by rows. */

@@ -54,9 +54,7 @@ final class FactoredExperts implements ExpertSource {
     /** A source for each thread that asks, whose reads are counted: each has a buffer of its own. */
     static Supplier<ExpertSource> perThread(
             Checkpoint checkpoint, int layer, ExpertOperator operator, ReadCounter counter) {
-        ThreadLocal<ExpertSource> sources =
-                ThreadLocal.withInitial(() -> counter.counting(new FactoredExperts(checkpoint, layer, operator)));
-        return sources::get;
+        return counter.perThread(() -> new FactoredExperts(checkpoint, layer, operator));
     }
 
     /** A layer in which this operator alone is factored, of hidden size r and with the groups of the real one; of latent sizes that do not matter. */

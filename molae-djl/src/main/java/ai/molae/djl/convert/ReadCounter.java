@@ -5,7 +5,10 @@ import ai.djl.ndarray.NDManager;
 import ai.molae.djl.convert.factor.ExpertSource;
 import ai.molae.spec.ExpertOperator;
 import ai.molae.spec.MoeSpec;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** Counts the matrices that are read, tells how far that is, and stops between them if asked to. Safe for concurrent use. */
 final class ReadCounter {
@@ -43,6 +46,14 @@ final class ReadCounter {
 
     void checkStopped() {
         checkStopped.run();
+    }
+
+    /** A source for each thread that asks, whose matrices are counted. All are garbage with the supplier. */
+    Supplier<ExpertSource> perThread(Supplier<ExpertSource> source) {
+        // Not a ThreadLocal, whose values, with their buffers and the closed checkpoint, stay in the caller's thread
+        // when nobody has the key any more.
+        Map<Thread, ExpertSource> sources = new ConcurrentHashMap<>();
+        return () -> sources.computeIfAbsent(Thread.currentThread(), thread -> counting(source.get()));
     }
 
     /** A source whose matrices are counted. */

@@ -78,8 +78,9 @@ class MavenSnippetsTest {
     void thePlatformsAreThoseOfTheBuild() throws Exception {
         Set<String> built =
                 new TreeSet<>(texts(parse(Files.readString(ROOT.resolve("pom.xml"))), "djl.native.classifier"));
-        assertThat(new TreeSet<>(texts(readme(), "pytorch.platform"))).isEqualTo(built);
-        assertThat(texts(readme(), "id")).isSubsetOf(built);
+        Document snippets = snippets("README.md", "docs/gpu-and-offline.md");
+        assertThat(new TreeSet<>(texts(snippets, "pytorch.platform"))).isEqualTo(built);
+        assertThat(texts(snippets, "id")).isSubsetOf(built);
     }
 
     /** {@code mvn} lines name profiles, properties and modules that exist. */
@@ -127,10 +128,16 @@ class MavenSnippetsTest {
     }
 
     private static Document readme() throws Exception {
+        return snippets("README.md");
+    }
+
+    private static Document snippets(String... documents) throws Exception {
         StringBuilder text = new StringBuilder();
-        MarkdownFile.read(ROOT.resolve("README.md")).blocks().stream()
-                .filter(block -> block.language().equals("xml"))
-                .forEach(block -> text.append(block.text()));
+        for (String document : documents) {
+            MarkdownFile.read(ROOT.resolve(document)).blocks().stream()
+                    .filter(block -> block.language().equals("xml"))
+                    .forEach(block -> text.append(block.text()));
+        }
         return parse("<project>" + text + "</project>");
     }
 

@@ -1,9 +1,11 @@
 package ai.molae.djl.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -81,25 +83,26 @@ class OutOfMemoryTest {
     }
 
     @Test
-    void aLayerWhoseBytesExceedALongIsRefusedWithItsShape() {
-        MoeBlock block = new MoeBlock(moe(Integer.MAX_VALUE, 4, Integer.MAX_VALUE));
-        OutOfNativeMemoryException refused =
-                refused(() -> block.initialize(manager, DataType.FLOAT32, new Shape(1, Integer.MAX_VALUE)));
-        assertThat(refused.bytes()).isEmpty();
-        assertThat(refused).hasMessageContainingAll("whose bytes exceed 2^63", "[2147483647, 2147483647]");
+    void anArrayWhoseBytesExceedALongIsToldWithItsShape() {
+        // No spec allows as much, so that only arrays of the caller can.
+        EngineException failure = catchThrowableOfType(
+                EngineException.class, () -> manager.zeros(new Shape(1L << 40, 1L << 30)));
+        assertThat(OutOfNativeMemoryException.told(failure, () -> "a test"))
+                .isInstanceOf(OutOfNativeMemoryException.class)
+                .hasMessageContainingAll("whose bytes exceed 2^63", "[1099511627776, 1073741824]");
     }
 
     @Test
     void aModelOfTerabytesIsRefusedWithItsSizes() {
         CausalLm model = CausalLm.builder()
                 .setSpec(ModelSpec.builder()
-                        .setVocabSize(2_000_000_000)
+                        .setVocabSize(1 << 28)
                         .setAttention(new GroupedQueryAttentionSpec(2, 1, 4, 100, true, QkNorm.NONE))
                         .addLayers(1, DenseSpec.swiglu(1 << 15, 4))
                         .build())
                 .build();
         assertThat(refused(() -> model.initialize(manager, DataType.FLOAT32, new Shape(1, 1))))
-                .hasMessageContainingAll("262144000000000 bytes", "parameters of a CausalLm", "(2000000000, 32768)");
+                .hasMessageContainingAll("35184372088832 bytes", "parameters of a CausalLm", "(268435456, 32768)");
         worksOn();
     }
 
