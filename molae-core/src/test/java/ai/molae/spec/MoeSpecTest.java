@@ -79,7 +79,9 @@ class MoeSpecTest {
     void sizesAreRefusedWhereTheyOverflowWithTheirNumbers() {
         int over = SpecLimits.SIZE + 1;
         rejects(b -> b.setIntermediateSize(over), "intermediateSize must be at most 268435456, got 268435457");
-        rejects(b -> b.optSharedExpert(SharedExpertSpec.of(over)), "shared expert intermediateSize must be at most 268435456, got 268435457");
+        rejects(
+                b -> b.optSharedExpert(SharedExpertSpec.of(over)),
+                "shared expert intermediateSize must be at most 268435456, got 268435457");
         rejects(
                 b -> b.optLatent(LatentSpec.builder()
                         .setLatentSize(over)

@@ -1,9 +1,9 @@
 package ai.molae.djl.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
@@ -85,8 +85,8 @@ class OutOfMemoryTest {
     @Test
     void anArrayWhoseBytesExceedALongIsToldWithItsShape() {
         // No spec allows as much, so that only arrays of the caller can.
-        EngineException failure = catchThrowableOfType(
-                EngineException.class, () -> manager.zeros(new Shape(1L << 40, 1L << 30)));
+        EngineException failure =
+                catchThrowableOfType(EngineException.class, () -> manager.zeros(new Shape(1L << 40, 1L << 30)));
         assertThat(OutOfNativeMemoryException.told(failure, () -> "a test"))
                 .isInstanceOf(OutOfNativeMemoryException.class)
                 .hasMessageContainingAll("whose bytes exceed 2^63", "[1099511627776, 1073741824]");

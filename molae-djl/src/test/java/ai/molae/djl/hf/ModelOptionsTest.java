@@ -67,6 +67,13 @@ class ModelOptionsTest {
     }
 
     @Test
+    void moreExpertsThanAnyModelHasAreRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> spec("mixtral-a", "num_local_experts = 65536", "num_hidden_layers = 16"))
+                .withMessageContaining("the experts of all 16 layers are 1048576");
+    }
+
+    @Test
     void outerKeysAreThoseOfTheSpec() {
         ModelSpec spec =
                 spec("mixtral-a", "tie_word_embeddings = true", "initializer_range = 0.5", "rms_norm_eps = 0.25");
@@ -259,7 +266,7 @@ class ModelOptionsTest {
             mixtral-a     | num_hidden_layers = 200000 | num_hidden_layers = 200000 in config.json must be at most 10000
             mixtral-a     | num_hidden_layers = 0      | num_hidden_layers = 0
             mixtral-a     | num_hidden_layers = 2.5    | num_hidden_layers = 2.5 in config.json must be an integer of 32 bits
-            mixtral-a     | num_local_experts = 200000000 | the experts of all 2 layers are 400000000
+            mixtral-a     | num_local_experts = 200000000 | numExperts must be at most 65536, got 200000000
             mixtral-a     | hidden_size = 1e400        | hidden_size = 1E+400 in config.json must be an integer
             mixtral-a     | hidden_act = "swiglu"      | hidden_act = "swiglu" in config.json must be one of silu, gelu
             mixtral-a     | router_jitter_noise = 0.1  | router_jitter_noise = 0.1 is not implemented
