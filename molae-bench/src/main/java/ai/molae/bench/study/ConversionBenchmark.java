@@ -92,6 +92,8 @@ public final class ConversionBenchmark implements Callable<Integer> {
     @Option(names = "--rounds", defaultValue = "3", description = "Default: ${DEFAULT-VALUE}.")
     private int rounds;
 
+    private ConversionBenchmark() {}
+
     /**
      * Runs the benchmark.
      *

@@ -133,6 +133,8 @@ public final class ConversionComparison implements Callable<Integer> {
     /** A method with its place in the table. */
     private record Row(String name, boolean calibrated, ConversionMethod method) {}
 
+    private ConversionComparison() {}
+
     /**
      * Runs the comparison.
      *

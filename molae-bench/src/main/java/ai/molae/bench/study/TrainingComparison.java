@@ -94,6 +94,8 @@ public final class TrainingComparison implements Callable<Integer> {
         }
     }
 
+    private TrainingComparison() {}
+
     /**
      * Runs the comparison.
      *

@@ -79,6 +79,8 @@ public final class TrainingUtilisation implements Callable<Integer> {
     @Option(names = "--precisions", split = ",", defaultValue = "BFLOAT16", description = "Default: bfloat16.")
     private List<Precision> precisions = List.of();
 
+    private TrainingUtilisation() {}
+
     /**
      * Runs the benchmark.
      *

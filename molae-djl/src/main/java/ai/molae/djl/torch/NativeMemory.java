@@ -177,5 +177,8 @@ public final class NativeMemory {
         public long fordblks;
         /** Bytes that could be returned to the system. */
         public long keepcost;
+
+        /** For JNA, which fills it. */
+        public MallInfo2() {}
     }
 }
