@@ -45,14 +45,17 @@ class ReliabilityDocTest {
         return NAMED.matcher(text).results().toList();
     }
 
-    /** Sources by class, of all modules. */
+    /** Sources by class, of all modules; those of one name together. */
     private static Map<String, String> tests() throws IOException {
         Map<String, String> sources = new HashMap<>();
         for (String module : List.of("molae-core", "molae-djl", "molae-cli", "molae-bench")) {
             try (Stream<Path> files = Files.walk(ROOT.resolve(module).resolve("src/test/java"))) {
                 for (Path file : files.filter(path -> path.toString().endsWith("Test.java"))
                         .toList()) {
-                    sources.put(file.getFileName().toString().replace(".java", ""), Files.readString(file));
+                    sources.merge(
+                            file.getFileName().toString().replace(".java", ""),
+                            Files.readString(file),
+                            (one, other) -> one + "\n\n" + other);
                 }
             }
         }
