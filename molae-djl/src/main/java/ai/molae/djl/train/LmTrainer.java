@@ -18,8 +18,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.atomic.AtomicReference;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,9 +49,6 @@ import org.slf4j.LoggerFactory;
 public final class LmTrainer implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(LmTrainer.class);
-
-    /** The thread that trains, if one does. */
-    private static final AtomicReference<@Nullable Thread> TRAINING = new AtomicReference<>();
 
     /** How far reading is ahead of training. */
     private static final int PREFETCHED_STEPS = 2;
@@ -107,17 +102,7 @@ public final class LmTrainer implements AutoCloseable {
     }
 
     private void checkMemory() {
-        MemoryEstimate estimate = MemoryEstimate.of(
-                model,
-                config.batchSize(),
-                data.sequenceLength(),
-                config.optimizer().stateBytesPerParameter());
-        if (data.inOrder(0, 1).documents().length > 0) {
-            estimate = estimate.withPadding();
-        }
-        if (teacher.isPresent()) {
-            estimate = estimate.withTeacher();
-        }
+        MemoryEstimate estimate = MemoryEstimate.of(model, data, config, teacher.isPresent());
         LOG.info("memory of a training step: {}", estimate);
         MemoryEstimate.available(model.device()).ifPresent(estimate::check);
     }
@@ -208,15 +193,8 @@ public final class LmTrainer implements AutoCloseable {
      * @throws IOException if a checkpoint cannot be written; the ones before are intact
      */
     public void train() throws IOException {
-        Thread other = TRAINING.compareAndExchange(null, Thread.currentThread());
-        if (other != null) {
-            throw new IllegalStateException("another trainer trains on thread " + other.getName()
-                    + " of this process; wait for it to end, or train in another process");
-        }
-        try {
+        try (TrainingTurn alone = TrainingTurn.take()) {
             trainAlone();
-        } finally {
-            TRAINING.set(null);
         }
     }
 
@@ -236,19 +214,8 @@ public final class LmTrainer implements AutoCloseable {
                 data, state.position(), config.batchSize(), PREFETCHED_STEPS * config.gradientAccumulation())) {
             evaluateIfDue();
             while (!done() && !stopped) {
-                // Taken back for now: files that an interrupted thread writes are closed under it.
-                interrupted = Thread.interrupted();
+                interrupted = !stepUnlessInterrupted(batches);
                 if (interrupted) {
-                    stopped = true;
-                    break;
-                }
-                try {
-                    step(batches);
-                } catch (CancellationException e) { // while it waited for a batch
-                    interrupted = Thread.interrupted();
-                    if (!interrupted) {
-                        throw e;
-                    }
                     stopped = true;
                     break;
                 }
@@ -270,6 +237,27 @@ public final class LmTrainer implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new CancellationException(
                     "the training was interrupted after step " + state.step() + lastCheckpoint());
+        }
+    }
+
+    /**
+     * Makes a step, or none if the thread was interrupted before it or while it waited for a batch. The interrupt is taken back for now:
+     * files that an interrupted thread writes are closed under it.
+     *
+     * @return whether the step was made
+     */
+    private boolean stepUnlessInterrupted(Prefetcher batches) {
+        if (Thread.interrupted()) {
+            return false;
+        }
+        try {
+            step(batches);
+            return true;
+        } catch (CancellationException e) {
+            if (!Thread.interrupted()) {
+                throw e;
+            }
+            return false;
         }
     }
 

@@ -8,6 +8,7 @@ import ai.molae.cost.ModelCost;
 import ai.molae.cost.StepBytes;
 import ai.molae.cost.StepSettings;
 import ai.molae.cost.StepTrait;
+import ai.molae.djl.data.TrainingData;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.torch.Gemm;
@@ -76,6 +77,19 @@ public record MemoryEstimate(ModelSpec spec, StepSettings settings, StepBytes by
                         trained,
                         traits),
                 true);
+    }
+
+    /** Of a step of a trainer. */
+    static MemoryEstimate of(CausalLm model, TrainingData data, TrainingConfig config, boolean teacher) {
+        MemoryEstimate estimate = of(
+                model,
+                config.batchSize(),
+                data.sequenceLength(),
+                config.optimizer().stateBytesPerParameter());
+        if (data.inOrder(0, 1).documents().length > 0) {
+            estimate = estimate.withPadding();
+        }
+        return teacher ? estimate.withTeacher() : estimate;
     }
 
     /**
