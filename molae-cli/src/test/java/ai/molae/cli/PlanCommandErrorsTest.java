@@ -61,7 +61,7 @@ class PlanCommandErrorsTest {
                 "--preset OLMoE-1B-7B --scaling-law --train-tokens NaN  | --train-tokens must be a positive number, got NaN",
                 "--scaling-law --train-tokens 1e9            | neither losses nor times; name one --preset",
                 "--peak-gflops 400 --bandwidth-gbs 20        | neither losses nor times; name one --preset",
-                "--hidden 2000000000 --intermediate 2000000000 --experts 8 --top-k 2 | a count exceeds 2^63 - 1",
+                "--hidden 2000000000 --intermediate 2000000000 --experts 8 --top-k 2 | hiddenSize must be at most 268435456, got 2000000000",
                 "--nonsense                                  | Unknown option: '--nonsense'",
             })
     void refusesWithExitCode2AndWritesNothing(String flags, String message) throws IOException {
