@@ -20,6 +20,7 @@ import ai.molae.djl.hf.CheckpointSaver;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.lm.DistillationLoss;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.Telemetry;
 import ai.molae.djl.train.ValidationLoss;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -48,6 +49,7 @@ public final class ConvertAndHeal {
 
     /** Runs the example. */
     public static void main(String[] args) throws IOException {
+        Telemetry.optOut(); // before DJL starts
         if (args.length != 3) {
             System.out.println("Three folders: a MoE checkpoint, text, and where the MoLAE goes.");
             return;

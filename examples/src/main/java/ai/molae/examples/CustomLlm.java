@@ -13,6 +13,7 @@ import ai.molae.djl.generate.Sampling;
 import ai.molae.djl.hf.CheckpointSaver;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.Telemetry;
 import ai.molae.djl.train.CheckpointPolicy;
 import ai.molae.djl.train.LearningRateSchedule;
 import ai.molae.djl.train.LmTrainer;
@@ -66,6 +67,7 @@ public final class CustomLlm {
 
     /** Runs the example. */
     public static void main(String[] args) throws IOException {
+        Telemetry.optOut(); // before DJL starts
         boolean latent = args.length == 0 || !args[0].equals("moe");
         Path out = Path.of(args.length > 1 ? args[1] : latent ? "molae-out/llm" : "molae-out/llm-moe");
         Optional<Path> texts = args.length > 2 ? Optional.of(Path.of(args[2])) : Optional.empty();

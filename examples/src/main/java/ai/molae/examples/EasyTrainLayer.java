@@ -28,6 +28,7 @@ import ai.molae.djl.moe.AuxSequentialBlock;
 import ai.molae.djl.moe.LayerRouting;
 import ai.molae.djl.moe.MoeBlock;
 import ai.molae.djl.moe.RouterListener;
+import ai.molae.djl.torch.Telemetry;
 import ai.molae.route.LoadStatistics;
 import ai.molae.spec.LatentSpec;
 import ai.molae.spec.MoeSpec;
@@ -73,6 +74,7 @@ public final class EasyTrainLayer {
 
     /** Runs the example. */
     public static void main(String[] args) throws Exception {
+        Telemetry.optOut(); // before DJL starts
         run(Path.of(args.length > 0 ? args[0] : "molae-out/spirals"), 20);
     }
 

@@ -13,6 +13,7 @@ import ai.molae.djl.hf.Checkpoint;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.Telemetry;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -58,6 +59,7 @@ public final class LoadAndChat {
 
     /** Runs the example. */
     public static void main(String[] args) throws IOException {
+        Telemetry.optOut(); // before DJL starts
         if (args.length == 0) {
             System.out.println("Which checkpoint? Give the folder that has its config.json.");
             return;

@@ -13,6 +13,7 @@ import ai.molae.djl.json.JsonFields;
 import ai.molae.djl.lm.CausalLm;
 import ai.molae.djl.torch.NativeMemory;
 import ai.molae.djl.torch.Precision;
+import ai.molae.djl.torch.Telemetry;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.sun.net.httpserver.HttpExchange;
@@ -130,6 +131,7 @@ public final class WebService implements AutoCloseable {
 
     /** Runs the example. */
     public static void main(String[] args) throws IOException {
+        Telemetry.optOut(); // before DJL starts
         if (args.length == 0) {
             System.out.println("Which checkpoint? Give the folder that has its config.json.");
             return;

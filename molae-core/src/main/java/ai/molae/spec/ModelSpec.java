@@ -49,7 +49,7 @@ public record ModelSpec(
         feedForwards = List.copyOf(feedForwards);
         SpecLimits.checkSize("vocabSize", vocabSize);
         SpecLimits.checkSize("hiddenSize", hiddenSize);
-        Checks.check(!feedForwards.isEmpty(), "a model needs at least one layer, got none");
+        SpecLimits.checkLayers(feedForwards.size());
         for (int i = 0; i < feedForwards.size(); i++) {
             int layerSize = feedForwards.get(i).hiddenSize();
             Checks.check(
@@ -168,9 +168,11 @@ public record ModelSpec(
          * @param count how many
          * @param feedForward dense or MoE
          * @return this builder
+         * @throws IllegalArgumentException if that are none, or more than {@link SpecLimits#LAYERS} together
          */
         public Builder addLayers(int count, FeedForwardSpec feedForward) {
             Checks.positive("number of layers to add", count);
+            SpecLimits.checkLayers((int) Math.min(Integer.MAX_VALUE, (long) count + feedForwards.size()));
             feedForwards.addAll(Collections.nCopies(count, feedForward));
             return this;
         }

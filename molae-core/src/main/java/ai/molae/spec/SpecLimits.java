@@ -14,6 +14,9 @@ public final class SpecLimits {
     /** The most routed experts of a layer. */
     public static final int EXPERTS = 65_536;
 
+    /** The most layers of a model. */
+    public static final int LAYERS = 10_000;
+
     /** The most parameters of a layer or a model. */
     public static final long PARAMETERS = 1L << 53;
 
@@ -29,6 +32,12 @@ public final class SpecLimits {
     static void checkExperts(int numExperts) {
         Checks.positive("numExperts", numExperts);
         Checks.check(numExperts <= EXPERTS, "numExperts must be at most %d, got %d", EXPERTS, numExperts);
+    }
+
+    /** Refuses a number of layers that is not between 1 and {@link #LAYERS}. */
+    static void checkLayers(int numLayers) {
+        Checks.check(numLayers >= 1, "a model needs at least one layer, got none");
+        Checks.check(numLayers <= LAYERS, "a model has at most %d layers, got %d", LAYERS, numLayers);
     }
 
     /** Refuses more than {@link #PARAMETERS} parameters; {@code parameters} is computed in double, which does not overflow. */

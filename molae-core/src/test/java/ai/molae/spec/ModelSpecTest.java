@@ -119,4 +119,16 @@ class ModelSpecTest {
     private static void rejects(ThrowingCallable code, String message) {
         assertThatIllegalArgumentException().isThrownBy(code).withMessage(message);
     }
+
+    @Test
+    void moreLayersThanAnyModelHasAreRefusedBeforeThereIsAListOfThem() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ModelSpec.builder().addLayers(Integer.MAX_VALUE, DenseSpec.swiglu(8, 8)))
+                .withMessage("a model has at most 10000 layers, got 2147483647");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ModelSpec.builder()
+                        .addLayers(9_999, DenseSpec.swiglu(8, 8))
+                        .addLayers(2, DenseSpec.swiglu(8, 8)))
+                .withMessage("a model has at most 10000 layers, got 10001");
+    }
 }

@@ -37,8 +37,16 @@ class DocumentedCommandsTest {
     private static final Pattern OPTION = Pattern.compile("(?<![\\w-])--[a-z][a-z0-9-]+");
 
     /** Options of the JVM and of other programs. */
-    private static final Set<String> FOREIGN =
-            Set.of("--enable-native-access", "--sun-misc-unsafe-memory-access", "--logdir", "--jvm", "--time-only");
+    private static final Set<String> FOREIGN = Set.of(
+            "--enable-native-access",
+            "--sun-misc-unsafe-memory-access",
+            "--module-path",
+            "--class-path",
+            "--module",
+            "--add-modules",
+            "--logdir",
+            "--jvm",
+            "--time-only");
 
     /** What makes README's commands end within seconds, by their names. The words in capitals there stand for what a reader has. */
     private static final Map<String, String> SHORT = new LinkedHashMap<>();

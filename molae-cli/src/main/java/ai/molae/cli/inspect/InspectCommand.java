@@ -147,9 +147,7 @@ public final class InspectCommand implements Callable<Integer> {
             text.refuseOthers();
             return Optional.empty();
         }
-        if (page.file().isPresent()) {
-            PageOptions.checkMemory(cost.weightBytes(packed(text.precision())), MemoryEstimate.available(Device.cpu()));
-        }
+        PageOptions.checkMemory(cost.weightBytes(packed(text.precision())), MemoryEstimate.available(Device.cpu()));
         return Optional.of(text.evaluate(checkpoint, batch, spec.commandLine().getErr(), false, interruption));
     }
 

@@ -197,6 +197,9 @@ public final class BlockDiagram {
                 x += TILE_STEP;
             }
             underline(block, from, x, y);
+            if (count == MOST_TILES) {
+                break;
+            }
             x += 6;
         }
         return y + TILE_ROW + 5;

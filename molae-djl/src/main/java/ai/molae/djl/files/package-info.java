@@ -1,5 +1,5 @@
 /**
- * How files come to the disk, complete or not at all, and how folders go. These are molae's own means and follow its needs. Plain Java, on which
+ * How files come to the disk, complete or not at all, how folders go, how much of a stranger's text is read and how it is shown in messages. These are molae's own means and follow its needs. Plain Java, on which
  * every other package may build.
  */
 @NullMarked

@@ -9,6 +9,7 @@ import ai.molae.spec.GroupedQueryAttentionSpec;
 import ai.molae.spec.LatentAttentionSpec;
 import ai.molae.spec.ModelSpec;
 import ai.molae.spec.MoeSpec;
+import ai.molae.spec.SpecLimits;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import java.util.List;
@@ -38,8 +39,8 @@ abstract class DecoderFamily extends Family {
 
     static int layers(ConfigKeys keys) {
         int layers = keys.size("num_hidden_layers");
-        if (layers > Limits.LAYERS) {
-            throw keys.mustBe("at most " + Limits.LAYERS, "num_hidden_layers");
+        if (layers > SpecLimits.LAYERS) {
+            throw keys.mustBe("at most " + SpecLimits.LAYERS, "num_hidden_layers");
         }
         return layers;
     }

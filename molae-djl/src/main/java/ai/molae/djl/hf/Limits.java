@@ -6,7 +6,6 @@ import ai.molae.spec.MoeSpec;
 /** Numbers no model has, so that a typing error in a file does not fill the memory. */
 final class Limits {
 
-    static final int LAYERS = 10_000;
     private static final long EXPERTS = 1_000_000;
 
     private Limits() {}

@@ -91,25 +91,26 @@ public abstract class PreparableBlock extends AbstractBlock {
         if (parameter.isInitialized()) {
             checkValue(parameter, parameter.getArray());
         } else if (preparedPrecision.isPresent()) {
-            throw new IllegalStateException("parameter " + parameter.getName() + " of this "
-                    + getClass().getSimpleName()
-                    + " is freed: the block was cleared after it was prepared for inference;"
-                    + " load the parameters into a new block");
+            throw new IllegalStateException(
+                    described(parameter) + " is freed: the block was cleared after it was prepared for inference;"
+                            + " load the parameters into a new block");
         }
         return parameterStore.getValue(parameter, device, training);
     }
 
+    private String described(Parameter parameter) {
+        return "parameter " + parameter.getName() + " of this " + getClass().getSimpleName();
+    }
+
     private void checkValue(Parameter parameter, NDArray array) {
-        String name =
-                "parameter " + parameter.getName() + " of this " + getClass().getSimpleName();
         if (array.isReleased()) {
-            throw new IllegalStateException(name + " is freed: the manager that owned it was closed;"
+            throw new IllegalStateException(described(parameter) + " is freed: the manager that owned it was closed;"
                     + " keep that manager open for as long as the block is used");
         }
         Shape shape = declared.getOrDefault(parameter.getName(), array.getShape());
         if (array.getDataType() != DataType.FLOAT32 || !array.getShape().equals(shape)) {
-            throw new IllegalArgumentException(name + " must be float32 of shape " + shape + ", someone gave it "
-                    + array.getDataType() + " of shape " + array.getShape());
+            throw new IllegalArgumentException(described(parameter) + " must be float32 of shape " + shape
+                    + ", someone gave it " + array.getDataType() + " of shape " + array.getShape());
         }
     }
 

@@ -215,13 +215,12 @@ public final class LmTrainer implements AutoCloseable {
             evaluateIfDue();
             while (!done() && !stopped) {
                 interrupted = !stepUnlessInterrupted(batches);
-                if (interrupted) {
-                    stopped = true;
-                    break;
-                }
                 evaluateIfDue();
+                // Taken back for now: files that an interrupted thread writes are closed under it.
+                interrupted |= Thread.interrupted();
+                stopped |= interrupted;
                 Duration since = Duration.ofNanos(System.nanoTime() - lastCheckpoint);
-                if (store.isPresent() && store.get().isDue(state.step(), since)) {
+                if (!interrupted && store.isPresent() && store.get().isDue(state.step(), since)) {
                     checkpoint(store.get());
                     checkpointed = state.step();
                     lastCheckpoint = System.nanoTime();
@@ -241,8 +240,7 @@ public final class LmTrainer implements AutoCloseable {
     }
 
     /**
-     * Makes a step, or none if the thread was interrupted before it or while it waited for a batch. The interrupt is taken back for now:
-     * files that an interrupted thread writes are closed under it.
+     * Makes a step, or none if the thread was interrupted before it or while it waited for a batch; the interrupt is taken back.
      *
      * @return whether the step was made
      */

@@ -31,7 +31,7 @@ public record ValidationLoss(double nats, long labels) {
      * @throws IllegalArgumentException if the batch size is not positive
      */
     public static ValidationLoss of(CausalLm model, TrainingData data, int batchSize) {
-        return of(model, data, batchSize, data.size());
+        return of(model, data, batchSize, Long.MAX_VALUE);
     }
 
     /**

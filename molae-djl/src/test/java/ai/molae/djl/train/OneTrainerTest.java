@@ -15,6 +15,8 @@ import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A trainer among other threads: one trains at a time, and the thread that trains can be interrupted. */
 class OneTrainerTest {
@@ -82,6 +84,30 @@ class OneTrainerTest {
             thread.join();
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
+        }
+    }
+
+    /** In a step with a checkpoint due after it, and in the last one. */
+    @ParameterizedTest
+    @ValueSource(longs = {2, STEPS})
+    void anInterruptClosesNoFileThatIsBeingWritten(long at) throws Exception {
+        CheckpointPolicy often = new CheckpointPolicy(1, Duration.ZERO, 2, 0, false);
+        LmTrainer interrupted = trainer(new LmTrainingListener() {
+                    @Override
+                    public void onStep(Step step) {
+                        if (step.step() == at) {
+                            Thread.currentThread().interrupt();
+                        }
+                    }
+                })
+                .optCheckpoints(folder, often)
+                .build();
+        try (interrupted) {
+            assertThatExceptionOfType(CancellationException.class)
+                    .isThrownBy(interrupted::train)
+                    .withMessageContainingAll("interrupted after step " + at, "step-000000000" + at);
+        } finally {
+            Thread.interrupted();
         }
     }
 
