@@ -3,6 +3,7 @@ package ai.molae.bench.suite;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
+import ai.molae.bench.soak.Soak;
 import ai.molae.testing.MarkdownFile;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -110,6 +111,7 @@ class DocumentedCommandsTest {
     void everyOptionInTheTextIsThere() {
         Set<String> known = new LinkedHashSet<>(FOREIGN);
         collectOptions(Main.commandLine(), known);
+        collectOptions(new CommandLine(Soak.class), known);
         for (MarkdownFile document : MarkdownFile.all(ROOT)) {
             // The changelog and the log of measurements tell of the past, releasing of other programs.
             if (!Set.of("CHANGELOG", "performance", "releasing").contains(document.name())) {
