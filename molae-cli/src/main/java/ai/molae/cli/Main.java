@@ -11,7 +11,10 @@ import ai.molae.cli.tokenize.TokenizeCommand;
 import ai.molae.cli.train.ResumeCommand;
 import ai.molae.cli.train.TrainCommand;
 import ai.molae.cli.work.Interruption;
+import ai.molae.djl.files.Shown;
 import ai.molae.djl.torch.Telemetry;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -20,6 +23,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /**
  * The {@code molae} command. Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
@@ -80,12 +84,21 @@ public final class Main implements Runnable {
         Main main = new Main();
         CommandLine commandLine = new CommandLine(main);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+        commandLine.registerConverter(Path.class, Main::path);
         commandLine.setExecutionStrategy(result -> {
             RepeatedOptions.refuse(result);
             return new CommandLine.RunLast().execute(result);
         });
         commandLine.setExecutionExceptionHandler((exception, command, result) -> main.failed(exception, command));
         return commandLine;
+    }
+
+    private static Path path(String text) {
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new TypeConversionException(Shown.value(text) + " is no path: " + e.getReason());
+        }
     }
 
     /** Input that a check refused is the user's to mend (2); everything else is a failure of the work (1). */

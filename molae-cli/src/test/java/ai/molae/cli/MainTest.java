@@ -36,6 +36,14 @@ class MainTest {
     }
 
     @Test
+    void whatIsNoPathIsSaidWithoutTheNameOfAnException() {
+        CommandRun run = CommandRun.of("inspect", "a\0b");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err()).contains("is no path: Nul character not allowed").doesNotContain("Exception");
+    }
+
+    @Test
     void completesOptionsAndPresetsInTheShell() {
         CommandRun run = CommandRun.of("generate-completion");
 
