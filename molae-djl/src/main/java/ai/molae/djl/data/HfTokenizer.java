@@ -4,9 +4,8 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.molae.djl.files.Shown;
 import ai.molae.djl.files.SmallText;
 import ai.molae.djl.torch.Telemetry;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -57,7 +56,9 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
     public static HfTokenizer load(Path folder) throws IOException {
         Path file = folder.resolve(FILE);
         Map<String, String> texts = SpecialTokenTexts.read(folder);
-        TokenizerFile contents = TokenizerFile.read(file, texts.values());
+        // Read once: what is checked and hashed is what the native library gets, even if the file is changed meanwhile.
+        byte[] bytes = SmallText.bytes(file, SmallText.VOCABULARY);
+        TokenizerFile contents = TokenizerFile.read(file, bytes, texts.values());
         Map<String, SpecialToken> specialTokens = new HashMap<>();
         texts.forEach((key, text) -> {
             Integer id = contents.ids().get(text);
@@ -67,13 +68,13 @@ public final class HfTokenizer implements Tokenizer, AutoCloseable {
             }
             specialTokens.put(key, new SpecialToken(text, id));
         });
-        String identity = FILE + " " + ContentHash.of(SmallText.bytes(file, SmallText.VOCABULARY));
-        return new HfTokenizer(nativeTokenizer(file), identity, contents.vocabSize(), specialTokens);
+        String identity = FILE + " " + ContentHash.of(bytes);
+        return new HfTokenizer(nativeTokenizer(file, bytes), identity, contents.vocabSize(), specialTokens);
     }
 
-    private static HuggingFaceTokenizer nativeTokenizer(Path file) throws IOException {
-        try (InputStream in = Files.newInputStream(file)) {
-            return HuggingFaceTokenizer.newInstance(in, OPTIONS);
+    private static HuggingFaceTokenizer nativeTokenizer(Path file, byte[] bytes) throws IOException {
+        try {
+            return HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(bytes), OPTIONS);
         } catch (NoClassDefFoundError e) {
             throw new IllegalStateException(
                     "reading " + file + " needs the library " + LIBRARY

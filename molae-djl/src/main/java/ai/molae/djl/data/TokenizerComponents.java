@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Looks at the parts of a {@code tokenizer.json} before the native library does. That library (tokenizers 0.21.4 in DJL 0.35.1) is compiled so
@@ -21,12 +23,13 @@ import java.util.regex.Pattern;
  *   normalizer, decoder Replace           with a pattern that can match nothing, such as x*: it reads behind the end of the text
  *   normalizer Prepend                    of nothing: the same
  *   pre-tokenizer FixedLength             of length 0, and it is in no language model
- *   post-processor TemplateProcessing     with special tokens that it does not explain
+ *   decoder Strip                         with a stop: it cuts behind the beginning of a short token
+ *   post-processor TemplateProcessing     with special tokens that it does not explain, or a second time in a sequence
  *   model with continuing_subword_prefix  that is no prefix of its own tokens; BPE only
  *   any of them                           with numbers out of range or halves of characters
  * </pre>
  *
- * <p>No family of models that molae reads has one of them.
+ * <p>No family of models that molae reads has one of them. {@link AddedTokens} looks at the added tokens.
  */
 final class TokenizerComponents {
 
@@ -82,9 +85,13 @@ final class TokenizerComponents {
             "post_processor", "processors",
             "decoder", "decoders");
 
-    /** Characters, classes and escapes in a row, none of them optional: it matches one character at least. */
-    private static final Pattern MATCHES_SOMETHING = Pattern.compile(
-            "(?:(?:[^\\\\\\[\\](){}*+?|^$]|\\\\[^bBAzZGKyY\\d]|\\[\\^?[^\\[\\]\\\\&]+])(?:\\+|\\{[1-9]\\d{0,2}(?:,\\d{0,3})?})?)+");
+    /** Characters, escapes, properties such as \\p{L}, and classes in a row, none of them optional: it matches one character at least. */
+    private static final Pattern MATCHES_SOMETHING =
+            Pattern.compile("(?:(?:[^\\\\\\[\\](){}*+?|^$]|\\\\[^bBAzZGKyY\\d]|\\\\[pP]\\{[A-Za-z_]+}"
+                    + "|\\[\\^?(?:[^\\[\\]\\\\&]|\\\\[nrtsSdDwW])+])(?:\\+|\\{[1-9]\\d{0,2}(?:,\\d{0,3})?})?)+");
+
+    /** Two bounds. If the upper one is less, the library's regular expressions swap them, and x{1,0} may match nothing. */
+    private static final Pattern BOUNDS = Pattern.compile("\\{(\\d{1,3}),(\\d{1,3})}");
 
     private static final int LONGEST_REGEX = 200;
 
@@ -106,6 +113,24 @@ final class TokenizerComponents {
     static void check(Path file, String key, JsonElement component) {
         checkScalars(file, key, component);
         checkTypes(file, key, component);
+        long templates = simpleParts(key, component)
+                .filter(part -> text(part.get("type")).equals("TemplateProcessing"))
+                .count();
+        if (templates > 1) {
+            throw refused(file, key + " TemplateProcessing", "stands there " + templates + " times, once is allowed");
+        }
+    }
+
+    /** A component that is no sequence, or all those in a sequence and the sequences in it. */
+    static Stream<JsonObject> simpleParts(String key, JsonElement component) {
+        if (!component.isJsonObject()) {
+            return Stream.empty();
+        }
+        JsonObject object = component.getAsJsonObject();
+        JsonElement parts = object.get(PARTS.getOrDefault(key, ""));
+        return text(object.get("type")).equals("Sequence") && parts != null && parts.isJsonArray()
+                ? parts.getAsJsonArray().asList().stream().flatMap(part -> simpleParts(key, part))
+                : Stream.of(object);
     }
 
     /** Numbers out of range and halves of characters, with which the library does not even get to the types. */
@@ -152,6 +177,14 @@ final class TokenizerComponents {
         if (type.equals("Prepend") && text(object.get("prepend")).isEmpty()) {
             throw refused(file, key + " Prepend", "puts nothing in front");
         }
+        if (key.equals("decoder")
+                && type.equals("Strip")
+                && !text(object.get("stop")).equals("0")) {
+            throw refused(
+                    file,
+                    key + " Strip",
+                    "must have the stop 0, got " + Shown.value(String.valueOf(object.get("stop"))));
+        }
         if (type.equals("Replace")) {
             checkPattern(file, key, object.get("pattern"));
         }
@@ -175,7 +208,11 @@ final class TokenizerComponents {
         boolean something = object.size() == 1
                 && (!literal.isEmpty()
                         || (regex.length() <= LONGEST_REGEX
-                                && MATCHES_SOMETHING.matcher(regex).matches()));
+                                && MATCHES_SOMETHING.matcher(regex).matches()
+                                && BOUNDS.matcher(regex)
+                                        .results()
+                                        .allMatch(bounds -> Integer.parseInt(bounds.group(1))
+                                                <= Integer.parseInt(bounds.group(2)))));
         if (!something) {
             throw refused(
                     file,
@@ -229,11 +266,11 @@ final class TokenizerComponents {
         }
     }
 
-    private static String text(JsonElement element) {
+    static String text(@Nullable JsonElement element) {
         return element != null && element.isJsonPrimitive() ? element.getAsString() : "";
     }
 
-    private static IllegalArgumentException refused(Path file, String what, String why) {
+    static IllegalArgumentException refused(Path file, String what, String why) {
         return new IllegalArgumentException(
                 file + " is not given to the native tokenizer, which would end the process: " + Shown.value(what) + " "
                         + why);

@@ -1,7 +1,6 @@
 package ai.molae.djl.data;
 
 import ai.molae.djl.files.Shown;
-import ai.molae.djl.files.SmallText;
 import ai.molae.djl.json.StrictJson;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
@@ -32,6 +31,7 @@ final class TokenizerFile {
     private final Path file;
     private final Set<String> wanted;
     private final Map<String, Integer> ids = new HashMap<>();
+    private final AddedTokens addedTokens = new AddedTokens();
     private int vocabSize;
 
     private TokenizerFile(Path file, Collection<String> wanted) {
@@ -39,10 +39,15 @@ final class TokenizerFile {
         this.wanted = Set.copyOf(wanted);
     }
 
-    /** Reads a file, keeping the ids of the wanted tokens only: a vocabulary has hundreds of thousands. */
-    static TokenizerFile read(Path file, Collection<String> wanted) throws IOException {
+    /**
+     * Reads a file's content, keeping the ids of the wanted tokens only: a vocabulary has hundreds of thousands.
+     *
+     * @param file for messages
+     * @param bytes its content
+     * @param wanted the tokens whose ids to keep
+     */
+    static TokenizerFile read(Path file, byte[] bytes, Collection<String> wanted) throws IOException {
         TokenizerFile contents = new TokenizerFile(file, wanted);
-        byte[] bytes = SmallText.bytes(file, SmallText.VOCABULARY);
         try (JsonReader json = new JsonReader(new InputStreamReader(new ByteArrayInputStream(bytes), strictUtf8()))) {
             // The native library panics over JSON that is not strict.
             json.setStrictness(Strictness.STRICT);
@@ -87,7 +92,9 @@ final class TokenizerFile {
                 case "model" -> model(json);
                 default -> {
                     if (TokenizerComponents.isComponent(key)) {
-                        TokenizerComponents.check(file, key, value(json));
+                        JsonElement component = value(json);
+                        TokenizerComponents.check(file, key, component);
+                        addedTokens.component(key, component);
                     } else {
                         json.skipValue();
                     }
@@ -95,6 +102,7 @@ final class TokenizerFile {
             }
         }
         json.endObject();
+        addedTokens.check(file); // the keys come in any order
     }
 
     private JsonElement value(JsonReader json) throws IOException {
@@ -110,11 +118,17 @@ final class TokenizerFile {
         while (json.hasNext()) {
             String token = "";
             int id = -1;
+            boolean normalized = false;
+            boolean lstrip = false;
+            boolean rstrip = false;
             json.beginObject();
             while (json.hasNext()) {
                 switch (json.nextName()) {
                     case "content" -> token = json.nextString();
                     case "id" -> id = json.nextInt();
+                    case "normalized" -> normalized = json.nextBoolean();
+                    case "lstrip" -> lstrip = json.nextBoolean();
+                    case "rstrip" -> rstrip = json.nextBoolean();
                     default -> json.skipValue();
                 }
             }
@@ -123,6 +137,7 @@ final class TokenizerFile {
                 throw new IllegalStateException(
                         "an added token has " + token.length() + " characters, the limit is " + LONGEST_ADDED_TOKEN);
             }
+            addedTokens.add(token, normalized, lstrip, rstrip);
             add(token, id);
         }
         json.endArray();
@@ -165,7 +180,7 @@ final class TokenizerFile {
     }
 
     private void add(String token, int id) {
-        if (id < 0) {
+        if (id < 0 || id == Integer.MAX_VALUE) {
             throw new IllegalStateException("token '" + token + "' has the id " + id);
         }
         vocabSize = Math.max(vocabSize, id + 1);
