@@ -36,6 +36,9 @@ class CommandLineFuzzTest {
     private static final List<String> COMMANDS = List.of(
             "plan", "inspect", "generate", "eval", "train", "resume", "tokenize", "spectrum", "convert", "quickstart");
 
+    /** What is written: inside of the folder of the results, or where something is already. */
+    private static final Set<String> OUTPUTS = Set.of("--out", "--html", "--calibration");
+
     /** Options that decide how long the work takes get small numbers only. */
     private static final Set<String> WORK = Set.of(
             "--max-new-tokens",
@@ -221,8 +224,7 @@ class CommandLineFuzzTest {
         if (type.isEnum() && random.nextInt(4) > 0) {
             return pick(random, Arrays.asList(type.getEnumConstants())).toString();
         }
-        boolean output = option.longestName().equals("--out");
-        if (output) {
+        if (OUTPUTS.contains(option.longestName())) {
             return random.nextBoolean() ? path("results/out") : path("text.txt");
         }
         return random.nextInt(3) == 0
