@@ -29,7 +29,7 @@ class MavenSnippetsTest {
 
     private static final Path ROOT = Path.of("..");
     private static final Pattern OF_PLUGINS = Pattern.compile(
-            "test|skipTests|newVersion|generateBackupPoms|processAllModules|altDeploymentRepository|(maven|surefire|gpg)\\..*");
+            "test|skipTests|newVersion|generateBackupPoms|processAllModules|altDeploymentRepository|molae\\.fuzz\\.(seconds|seed|case)|(maven|surefire|gpg)\\..*");
     private static final Pattern WORD = Pattern.compile("-(D|P|pl )([\\w.,-]+)");
 
     @Test
