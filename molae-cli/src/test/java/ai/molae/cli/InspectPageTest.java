@@ -164,6 +164,7 @@ class InspectPageTest {
 
         CommandRun with = inspect(model(), "--html", page().toString());
 
+        assertThat(with.exitCode()).as(with.err()).isZero();
         assertThat(with.out()).isEqualTo(inspect(model()).out());
     }
 
