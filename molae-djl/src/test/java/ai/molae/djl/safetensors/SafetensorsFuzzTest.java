@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.molae.testing.ByteMutations;
 import ai.molae.testing.Fuzz;
-import ai.molae.testing.JsonMutations;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -266,7 +265,9 @@ class SafetensorsFuzzTest {
                 .run(
                         numbers -> {
                             byte[] file = files[numbers.nextInt(files.length)];
-                            return numbers.nextBoolean() ? ByteMutations.damage(file, numbers) : faulty(file, numbers);
+                            return numbers.nextBoolean()
+                                    ? ByteMutations.damage(file, numbers)
+                                    : SafetensorsMutations.header(file, numbers);
                         },
                         bytes -> {
                             Files.write(path, bytes);
@@ -277,17 +278,5 @@ class SafetensorsFuzzTest {
                                 }
                             }
                         });
-    }
-
-    private static byte[] faulty(byte[] file, SplittableRandom numbers) {
-        int length = (int) ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getLong();
-        String header = new String(file, 8, length, StandardCharsets.UTF_8).strip();
-        byte[] changed = JsonMutations.mutate(header, numbers).getBytes(StandardCharsets.UTF_8);
-        return ByteBuffer.allocate(file.length - length + changed.length)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .putLong(changed.length)
-                .put(changed)
-                .put(file, 8 + length, file.length - 8 - length)
-                .array();
     }
 }

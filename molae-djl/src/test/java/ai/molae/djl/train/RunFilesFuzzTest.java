@@ -7,19 +7,17 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.molae.djl.lm.CausalLm;
+import ai.molae.djl.safetensors.SafetensorsMutations;
 import ai.molae.djl.torch.Precision;
 import ai.molae.testing.ByteMutations;
 import ai.molae.testing.Fuzz;
 import ai.molae.testing.JsonMutations;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
-import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -80,24 +78,13 @@ class RunFilesFuzzTest {
             Fuzz.of("arrays", 400)
                     .naming(arrays.toString())
                     .run(
-                            random ->
-                                    random.nextBoolean() ? ByteMutations.damage(whole, random) : header(whole, random),
+                            random -> random.nextBoolean()
+                                    ? ByteMutations.damage(whole, random)
+                                    : SafetensorsMutations.header(whole, random),
                             bytes -> {
                                 Files.write(file, bytes);
                                 ArrayFiles.restore(arrays, values);
                             });
         }
-    }
-
-    private static byte[] header(byte[] file, SplittableRandom random) {
-        int length = (int) ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getLong();
-        String text = new String(file, 8, length, StandardCharsets.UTF_8).strip();
-        byte[] changed = JsonMutations.mutate(text, random).getBytes(StandardCharsets.UTF_8);
-        return ByteBuffer.allocate(file.length - length + changed.length)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .putLong(changed.length)
-                .put(changed)
-                .put(file, 8 + length, file.length - 8 - length)
-                .array();
     }
 }
